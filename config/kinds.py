@@ -1,0 +1,153 @@
+"""The kinds of values that settings have: each checks itself and says, as its description, what it accepts."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from config.durations import duration_ms, rate_ms
+from lambda_learner.features.paths import split_path
+
+__all__ = [
+    "MODEL_NAME_RULE",
+    "AtLeastOne",
+    "BucketUrl",
+    "Count",
+    "Duration",
+    "EntityPaths",
+    "Factor",
+    "FeaturePaths",
+    "Finite",
+    "Folder",
+    "ModelName",
+    "NonNegative",
+    "PlainName",
+    "Positive",
+    "RateMs",
+    "SecondsMs",
+    "Text",
+    "TickMs",
+    "VolumeGb",
+]
+
+MODEL_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_\-.]{0,63}$"  # the track protocol's; pydantic's `$` is the very end
+MODEL_NAME_RULE = "1 to 64 of the characters a-z A-Z 0-9 _ - and ., with a letter or digit first"
+MAX_INT32 = 2**31 - 1  # what Flink holds in an int
+
+_CROSS = re.compile(r"\s+x\s+|\s*(?<!\\)×\s*")
+
+
+def _list_of_text(value: object) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    items = (value,) if isinstance(value, str) else value
+    if not isinstance(items, list | tuple) or not all(isinstance(item, str) for item in items):
+        message = "neither text nor a list of texts"
+        raise ValueError(message)
+    twice = [item for index, item in enumerate(items) if item in items[:index]]
+    if twice:
+        message = f"{twice[0]!r} stands twice"
+        raise ValueError(message)
+    return tuple(items)
+
+
+def _check_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
+    for path in paths:
+        split_path(path)
+    return paths
+
+
+def _check_features(features: tuple[str, ...]) -> tuple[str, ...]:
+    for feature in features:
+        sides = _CROSS.split(feature)
+        if len(sides) > 2:
+            message = f"{feature!r} crosses more than two paths"
+            raise ValueError(message)
+        for side in sides:
+            split_path(side.strip())
+    return features
+
+
+def _local(url: str) -> str:
+    """The `file:` form of a bucket's address, with file:///a written as file:/a."""
+    if url.startswith("s3:"):
+        message = "S3 buckets are not in this version"
+        raise ValueError(message)
+    path = url.removeprefix("file:")
+    if path.startswith("///"):
+        path = path[2:]
+    if path == url or not path.strip() or path.startswith("//"):
+        message = "not of the form file:PATH"
+        raise ValueError(message)
+    return f"file:{path}"
+
+
+def _folder(path: str) -> str:
+    if not path.strip() or "\0" in path:
+        message = "no path"
+        raise ValueError(message)
+    if re.match(r"[a-zA-Z][a-zA-Z0-9+.\-]+:", path):
+        message = "an address; only folders of this machine are read and written in this version"
+        raise ValueError(message)
+    return path
+
+
+def _gigabytes(value: object) -> int:
+    match = re.fullmatch(r"(\d{1,9}) GB", value, re.ASCII) if isinstance(value, str) else None
+    if match is None or int(match[1]) == 0:
+        message = "not of the form 10 GB"
+        raise ValueError(message)
+    return int(match[1])
+
+
+Duration = Annotated[
+    int, BeforeValidator(duration_ms), Field(description='a duration such as "500 ms", "10 s" or "2 hours"')
+]
+SecondsMs = Annotated[
+    int,
+    BeforeValidator(duration_ms),
+    Field(ge=1_000, multiple_of=1_000, description="a duration of whole seconds, at least 1 s, such as 10 s"),
+]
+TickMs = Annotated[
+    int,
+    BeforeValidator(duration_ms),
+    Field(ge=1_000, description="a duration of at least 1 s, such as 30 s"),
+]
+RateMs = Annotated[
+    int,
+    BeforeValidator(rate_ms),
+    Field(ge=60_000, description="rate(TIME), at least a minute: rate(4 hours)"),
+]
+VolumeGb = Annotated[int, BeforeValidator(_gigabytes), Field(description='a volume such as "10 GB"')]
+
+Finite = Annotated[float, Field(allow_inf_nan=False, description="a number")]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number > 0")]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, description="a number ≥ 0")]
+Factor = Annotated[float, Field(gt=0, le=1, description="a number > 0 and ≤ 1")]
+Count = Annotated[int, Field(ge=0, le=MAX_INT32, description="an integer ≥ 0")]
+AtLeastOne = Annotated[int, Field(ge=1, le=MAX_INT32, description="an integer ≥ 1")]
+
+Text = Annotated[str, Field(min_length=1, description="text")]
+PlainName = Annotated[str, Field(pattern="^[a-z0-9]+$", description="lower-case letters a-z and digits")]
+ModelName = Annotated[str, Field(pattern=MODEL_NAME, description=MODEL_NAME_RULE)]
+Folder = Annotated[str, AfterValidator(_folder), Field(description="the path of a folder")]
+BucketUrl = Annotated[
+    str, AfterValidator(_local), Field(description="file:PATH, such as file:bucket/models, for a folder")
+]
+EntityPaths = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_list_of_text),
+    AfterValidator(_check_paths),
+    Field(description="a path in item or context, such as context.user_id, or a list of them"),
+]
+FeaturePaths = Annotated[
+    tuple[str, ...],
+    BeforeValidator(_list_of_text),
+    AfterValidator(_check_features),
+    Field(
+        description="a list of paths in item or context, such as item.genre, and crosses of two: "
+        "item.genre × context.hour"
+    ),
+]

@@ -1,0 +1,47 @@
+"""Reads a configuration file into `Settings`, or says all that is wrong with it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from config.accepted import hint_for, what_is_accepted
+from config.document import Document, read_document
+from config.kinds import MODEL_NAME_RULE
+from config.problems import ConfigError, KeyPath, Problem, shown
+from config.settings import Settings
+
+__all__ = ["ConfigError", "load"]
+
+
+def load(path: str | Path) -> Settings:
+    """The settings in a YAML file. Raises ConfigError, which lists every problem with its line."""
+    document = read_document(path)
+    try:
+        return Settings.model_validate(document.values)
+    except ValidationError as error:
+        problems = [_problem(details, document) for details in error.errors(include_url=False)]
+        raise ConfigError(document.file, problems) from error
+
+
+def _problem(details: ErrorDetails, document: Document) -> Problem:
+    """What pydantic found, in the words of the file: its key, its value, and what would be accepted."""
+    path: KeyPath = details["loc"]
+    if path[-1] == "[key]":
+        path = path[:-1]
+        what = f"no name of a model; accepted: {MODEL_NAME_RULE}"
+    elif details["type"] == "at_key":
+        path = (*path, details["ctx"]["key"])
+        what = f"got {shown(details['ctx']['value'])}: {details['msg']}"
+    elif details["type"] == "extra_forbidden":
+        what = f"unknown key{hint_for(path)}"
+    else:
+        what = _wrong_value(details, path)
+    return Problem(path, what, document.line_of(path))
+
+
+def _wrong_value(details: ErrorDetails, path: KeyPath) -> str:
+    reason = f": {details['ctx']['error']}" if details["type"] == "value_error" else ""
+    return f"got {shown(details['input'])}{reason}; accepted: {what_is_accepted(path)}"

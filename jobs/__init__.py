@@ -1,0 +1,1 @@
+"""The wiring: what the console script `lambda-learner` runs."""

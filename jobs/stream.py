@@ -1,0 +1,97 @@
+"""The main job's graph: parse → join → batch → learn → publish, with dead letters, late rows, orphans and counts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream
+
+from config.settings import Stream
+from lambda_learner.policy import Policies
+from operators import learn, sources
+from operators.batch import batch_sql
+from operators.counts import sums_sql
+from operators.files import FileChunk
+from operators.join import join_sql, late_sql, lines_schema, lines_sql
+from operators.parse import Parser
+from operators.publish import Publish, PublishSettings
+from operators.sinks import write_lines
+from operators.warm_start import WarmStart
+
+OUTPUTS = ("dead_letters", "late", "orphans", "scores", "counts", "published")
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What one run of the job does, decided before it starts."""
+
+    stream: Stream
+    policies: Policies
+    chunks: Sequence[FileChunk]
+    warm_start: WarmStart
+    publish: PublishSettings
+    outputs: str
+    with_scores: bool
+
+
+def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
+    """Add the whole graph to the environments; the caller executes it."""
+    parsed = _parse(env, tables, plan)
+    rows = _rows(tables, parsed)
+    joined = _join(tables, rows, plan)
+    learned = _learn(tables, joined, plan)
+    published = _publish(learned, plan)
+    counts = parsed.get_side_output(sources.COUNTS).union(learned.get_side_output(learn.COUNTS))
+    outputs = {
+        "dead_letters": parsed.get_side_output(sources.DEAD_LETTERS),
+        "orphans": learned.get_side_output(learn.ORPHANS),
+        "counts": _sums(tables, counts),
+        "published": published,
+    }
+    if plan.with_scores:
+        outputs["scores"] = learned.get_side_output(learn.SCORES)
+    if not batch:
+        outputs["late"] = tables.to_data_stream(tables.sql_query(late_sql("lines")))
+    for name, stream in outputs.items():
+        write_lines(stream, plan.outputs, name)
+
+
+def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
+    parser = Parser(plan.policies, plan.stream.max_message_bytes, plan.stream.max_clock_skew_ms)
+    if plan.stream.source.follow:
+        return sources.parsed_chunks(sources.followed_chunks(tables, plan.stream.source.path), parser)
+    return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), parser, plan.chunks)
+
+
+def _rows(tables: Any, parsed: DataStream) -> DataStream:
+    """One row a line, cut in the JVM."""
+    tables.create_temporary_view("chunks", tables.from_data_stream(parsed).alias("text"))
+    return tables.to_data_stream(tables.sql_query(lines_sql("chunks")))
+
+
+def _join(tables: Any, rows: DataStream, plan: Plan) -> DataStream:
+    lines = tables.from_data_stream(rows, lines_schema(plan.stream.out_of_orderness_ms))
+    tables.create_temporary_view("lines", lines)
+    tables.create_temporary_view("joined", tables.sql_query(join_sql("lines")))
+    return tables.to_data_stream(tables.sql_query(batch_sql("joined")))
+
+
+def _learn(tables: Any, batches: DataStream, plan: Plan) -> DataStream:
+    function = learn.Learn(
+        plan.policies, shards=plan.stream.shards, warm_start=plan.warm_start, with_scores=plan.with_scores
+    )
+    keyed = batches.key_by(lambda row: row[0], key_type=Types.STRING())
+    return keyed.process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
+
+
+def _publish(updates: DataStream, plan: Plan) -> DataStream:
+    keyed = updates.key_by(lambda row: row[0], key_type=Types.STRING())
+    return keyed.process(Publish(plan.publish, plan.policies), Types.STRING()).uid("publish").name("publish")
+
+
+def _sums(tables: Any, counts: DataStream) -> DataStream:
+    tables.create_temporary_view("increments", tables.from_data_stream(counts).alias("text"))
+    return tables.to_changelog_stream(tables.sql_query(sums_sql("increments")))

@@ -1,0 +1,70 @@
+"""Decisions and rewards as protocol 8 has them (spec/improve_protocol.md §2, §3); version 7 is translated."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+from lambda_learner.events import version7
+from lambda_learner.events.bad_record import BadRecord, show
+from lambda_learner.events.fields import Fields, canonical_json, id_ms, missing
+from lambda_learner.events.schema import Decision, Reward
+
+__all__ = ["decision", "reward"]
+
+# Unknown to the protocol but kept in the payload: evaluation off policy needs them.
+_KEPT: Final = ("candidates", "model_version", "propensity")
+
+
+def decision(fields: Fields, *, model: str, decision_ms: int, arrival_ms: int) -> Decision:
+    """The decision of a line that has a count; its id and model are checked already.
+
+    A missing sample is taken though count > 1, as the original does: training leaves such a row's sample out.
+    """
+    count = _count(fields)
+    runners_up: list[Any] = []
+    if version7.is_version_7(fields):
+        fields, runners_up = version7.translate(fields, count)
+    item, context = fields.get("item"), fields.get("context")
+    message_id: str = fields["message_id"]
+    payload = {"context": context, "count": count, "item": item, "message_id": message_id, "model": model}
+    sample, has_sample = None, "sample" in fields
+    if has_sample:
+        sample = payload["sample"] = fields["sample"]
+        if count == 1 + len(runners_up):
+            raise _unexpected_sample(sample)
+    if runners_up:
+        payload["runners_up"] = runners_up  # how many candidates the sample stands for depends on it
+    for name in _KEPT:
+        if fields.get(name) is not None:
+            payload[name] = fields[name]
+    text = canonical_json(payload)
+    event_ms = min(decision_ms, arrival_ms)
+    return Decision(
+        message_id, model, item, count, context, has_sample, sample, decision_ms, arrival_ms, event_ms, text
+    )
+
+
+def reward(fields: Fields, *, model: str, reward_ms: int, arrival_ms: int, latest_ms: int) -> Reward:
+    """The reward of a line without a count; its own id and model are checked already."""
+    decision_ms = id_ms(fields, "decision_id", latest_ms=latest_ms)
+    value = fields.get("reward")
+    if not isinstance(value, (int, float)):  # a boolean is an integer: true is 1
+        if "reward" not in fields:
+            raise missing("reward", "a number")
+        raise BadRecord(reason="bad_reward", field="reward", value=show(value), rule="must be a number")
+    event_ms = min(reward_ms, arrival_ms)
+    return Reward(
+        fields["message_id"], model, fields["decision_id"], float(value), decision_ms, arrival_ms, event_ms
+    )
+
+
+def _count(fields: Fields) -> int:
+    count = fields["count"]
+    if not isinstance(count, int) or count < 1:  # true passes as 1, in the original too
+        raise BadRecord(reason="bad_count", field="count", value=show(count), rule="must be an integer ≥ 1")
+    return int(count)
+
+
+def _unexpected_sample(sample: object) -> BadRecord:
+    rule = "must not be there, not even null, when count leaves no other candidate to draw it from"
+    return BadRecord(reason="unexpected_sample", field="sample", value=show(sample), rule=rule)

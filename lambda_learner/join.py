@@ -1,0 +1,202 @@
+"""The join rule: one decision, the copies of it and of its rewards that its window holds → a rewarded decision.
+
+The result does not depend on the order of arrival, and repeating a line changes its tally only. Every line of
+a row is in exactly one class of the tally,
+
+    decisions = joined + duplicate_decisions        rewards = credited + duplicate_rewards + orphan_rewards
+
+and besides may be one of `conflicts` (copies of a decision that say other than the winner) and
+`excess_rewards` (credited or orphaned, but over the cap).
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from statistics import median
+from typing import Final, Literal, NamedTuple, TypeAlias
+
+__all__ = [
+    "DecisionCopy",
+    "JoinedRow",
+    "OrphanRewards",
+    "RewardCopy",
+    "RewardFunction",
+    "RewardPolicy",
+    "RewardedDecision",
+    "Tally",
+    "checksum",
+    "close_ms",
+    "deadline_ms",
+    "reward_decision",
+]
+
+RewardFunction: TypeAlias = Literal["sum", "mean", "min", "max", "median", "first", "last"]
+Tally: TypeAlias = tuple[tuple[int, str, int], ...]  # (minute of event time in ms, class, number of lines), sorted
+
+_MINUTE_MS: Final = 60_000
+
+
+class DecisionCopy(NamedTuple):
+    """One line of a decision; `checksum` is that of its payload."""
+
+    event_ms: int
+    checksum: int
+
+
+class RewardCopy(NamedTuple):
+    """One line of a reward."""
+
+    message_id: str
+    event_ms: int
+    value: float
+
+
+@dataclass(frozen=True, slots=True)
+class JoinedRow:
+    """What the window of one decision id holds, in any order.
+
+    `payload` is the greatest text among the decision's copies, None when there is no copy.
+    """
+
+    model: str
+    decision_id: str
+    payload: str | None
+    copies: tuple[DecisionCopy, ...]
+    rewards: tuple[RewardCopy, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RewardPolicy:
+    """How a model turns rewards into one; `default` is the reward of a decision without any.
+
+    `first` and `last` are by message_id: random among rewards of one second. ValueError for other values.
+    """
+
+    window_ms: int = 600_000
+    function: RewardFunction = "sum"
+    default: float = 0.0
+    max_rewards: int = 1000  # bounds a row that somebody floods
+
+    def __post_init__(self) -> None:
+        """Refuse what no policy can be."""
+        if self.function not in _FUNCTIONS:
+            message = f"function must be one of {', '.join(_FUNCTIONS)}, got {self.function!r}"
+            raise ValueError(message)
+        if self.max_rewards < 1:
+            message = f"max_rewards must be an integer ≥ 1, got {self.max_rewards}"
+            raise ValueError(message)
+        if self.window_ms < 0:
+            message = f"window_ms must be an integer ≥ 0, got {self.window_ms}"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class RewardedDecision:
+    """A decision and its reward; `rewards` are the (message_id, value) that made it, by message_id."""
+
+    model: str
+    decision_id: str
+    payload: str
+    reward: float
+    rewards: tuple[tuple[str, float], ...]
+    tally: Tally
+
+
+@dataclass(frozen=True, slots=True)
+class OrphanRewards:
+    """Rewards whose decision is not in the window, as (message_id, value) by message_id."""
+
+    model: str
+    decision_id: str
+    rewards: tuple[tuple[str, float], ...]
+    tally: Tally
+
+
+def reward_decision(row: JoinedRow, policy: RewardPolicy) -> RewardedDecision | OrphanRewards:
+    """The row's decision with its reward, or its rewards as orphans. n log n in the number of rewards.
+
+    The reward is finite unless the rewards' sum or mean overflows.
+    """
+    counts: Counter[tuple[int, str]] = Counter()
+    rewards = _distinct_rewards(row, policy.max_rewards, counts=counts)
+    if row.payload is None:
+        return OrphanRewards(row.model, row.decision_id, rewards, _tally(counts))
+    _count_copies(row.copies, checksum(row.payload), counts=counts)
+    values = [value for _, value in rewards]
+    reward = _FUNCTIONS[policy.function](values) if values else policy.default
+    return RewardedDecision(row.model, row.decision_id, row.payload, reward, rewards, _tally(counts))
+
+
+def checksum(payload: str) -> int:
+    """The checksum by which a copy's payload is compared."""
+    return zlib.crc32(payload.encode())
+
+
+def deadline_ms(decision_ms: int, window_ms: int) -> int:
+    """When a decision's reward window ends; `decision_ms` is the raw time of its id."""
+    return decision_ms + window_ms
+
+
+def close_ms(deadline_ms: int, update_interval_ms: int) -> int:
+    """The deadline rounded up to the next multiple of the interval, counted from the Unix epoch."""
+    return -(-deadline_ms // update_interval_ms) * update_interval_ms
+
+
+def _distinct_rewards(
+    row: JoinedRow, max_rewards: int, *, counts: Counter[tuple[int, str]]
+) -> tuple[tuple[str, float], ...]:
+    """The first `max_rewards` by message_id, each with its greatest value; counts all the lines."""
+    first_class = "orphan_rewards" if row.payload is None else "credited"
+    greatest: dict[str, float] = {}
+    first_ms: dict[str, int] = {}
+    for message_id, event_ms, value in sorted(row.rewards):  # by id, then by time: the first copy comes first
+        if message_id in greatest:
+            greatest[message_id] = max(greatest[message_id], value + 0.0)
+            counts[_minute(event_ms), "duplicate_rewards"] += 1
+        else:
+            greatest[message_id] = value + 0.0  # -0.0 becomes 0.0: which of the two is greater hangs on order
+            first_ms[message_id] = event_ms
+            counts[_minute(event_ms), first_class] += 1
+    for message_id in list(first_ms)[max_rewards:]:
+        counts[_minute(first_ms[message_id]), "excess_rewards"] += 1
+    return tuple(greatest.items())[:max_rewards]
+
+
+def _count_copies(
+    copies: Sequence[DecisionCopy], winner: int, *, counts: Counter[tuple[int, str]]
+) -> None:
+    for position, copy in enumerate(sorted(copies)):
+        minute_ms = _minute(copy.event_ms)
+        counts[minute_ms, "duplicate_decisions" if position else "joined"] += 1
+        if copy.checksum != winner:
+            counts[minute_ms, "conflicts"] += 1
+
+
+def _tally(counts: Counter[tuple[int, str]]) -> Tally:
+    return tuple(sorted((minute_ms, line_class, n) for (minute_ms, line_class), n in counts.items()))
+
+
+def _minute(event_ms: int) -> int:
+    return event_ms - event_ms % _MINUTE_MS
+
+
+def _sum(values: Sequence[float]) -> float:
+    """Left to right: the built-in sum compensates from Python 3.12 on, and so has other last digits there."""
+    total = 0.0
+    for value in values:
+        total += value
+    return total
+
+
+_FUNCTIONS: Final[dict[RewardFunction, Callable[[Sequence[float]], float]]] = {
+    "sum": _sum,
+    "mean": lambda values: _sum(values) / len(values),
+    "min": min,
+    "max": max,
+    "median": median,
+    "first": lambda values: values[0],
+    "last": lambda values: values[-1],
+}

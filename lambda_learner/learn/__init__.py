@@ -1,0 +1,38 @@
+"""The Bayesian learning core: beliefs about coefficients, their update, an entity's state and its scores."""
+
+from lambda_learner.learn.entity import learn
+from lambda_learner.learn.newton import NewtonResult, update
+from lambda_learner.learn.posterior import GaussianPosterior, forget
+from lambda_learner.learn.score import drawn_coefficients, margin, mean_coefficients
+from lambda_learner.learn.state import (
+    INTERCEPT,
+    CoefficientPrior,
+    EntityState,
+    Example,
+    LearnerSettings,
+    LearnResult,
+    Score,
+)
+from lambda_learner.learn.state_format import CorruptState, StateVersionError, from_bytes, to_bytes
+
+__all__ = [
+    "INTERCEPT",
+    "CoefficientPrior",
+    "CorruptState",
+    "EntityState",
+    "Example",
+    "GaussianPosterior",
+    "LearnResult",
+    "LearnerSettings",
+    "NewtonResult",
+    "Score",
+    "StateVersionError",
+    "drawn_coefficients",
+    "forget",
+    "from_bytes",
+    "learn",
+    "margin",
+    "mean_coefficients",
+    "to_bytes",
+    "update",
+]

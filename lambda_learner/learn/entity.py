@@ -1,0 +1,180 @@
+"""One entity's learning: a window of examples turns its state into the next one.
+
+A deterministic function of the state and the window, whatever the order of the examples: they are learned in
+order of decision_id. A window that is not newer than the state's fence is skipped: nothing is learned twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import Literal
+
+import numpy as np
+
+from lambda_learner.learn.columns import Belief, Design, design, grown, shrunk, unseen
+from lambda_learner.learn.newton import update
+from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
+from lambda_learner.learn.state import (
+    INTERCEPT,
+    CoefficientPrior,
+    EntityState,
+    Example,
+    FeatureKey,
+    LearnerSettings,
+    LearnResult,
+    Score,
+)
+
+__all__ = [
+    "INTERCEPT",
+    "CoefficientPrior",
+    "EntityState",
+    "Example",
+    "FeatureKey",
+    "LearnResult",
+    "LearnerSettings",
+    "Score",
+    "learn",
+]
+
+Outcome = Literal["learned", "fenced", "non_finite"]
+
+
+def learn(
+    state: EntityState | None,
+    examples: Iterable[Example],
+    *,
+    close_ms: int,
+    generation: str,
+    settings: LearnerSettings,
+) -> LearnResult:
+    """The state after the window that ends at `close_ms`, and how its examples scored before.
+
+    Scores use the mean as it was published, before forgetting. A state of another generation counts for
+    nothing. `fenced`: the state is unchanged and nothing is scored. `non_finite`: the window is passed over,
+    the state is the forgotten prior with the new fence, and scores that are not finite are left out.
+    """
+    if state is not None and state.generation != generation:
+        state = None
+    if state is not None and close_ms <= state.fence_ms:
+        return LearnResult(state, (), "fenced", 0)
+    ordered = _in_order(examples)
+    with np.errstate(all="ignore"):
+        known = _belief(state, settings)
+        delta = _kept_share(state, len(ordered), close_ms=close_ms, settings=settings)
+        belief, margins, sound = _learned(known, ordered, delta, settings)
+        before = len(belief.names)
+        belief = shrunk(belief, settings.max_features)
+    scores = _scores(ordered, margins, settings)
+    count = (state.count if state else 0) + (len(ordered) if sound else 0)
+    base_version = state.base_version if state else ""
+    new = EntityState(generation, close_ms, belief.names, belief.posterior, count, base_version)
+    outcome: Outcome = "learned" if sound else "non_finite"
+    return LearnResult(new, scores if sound else _finite(scores), outcome, before - len(belief.names))
+
+
+def _in_order(examples: Iterable[Example]) -> list[Example]:
+    """The examples by decision_id; equal ids by everything else, so that no order of arrival shows."""
+    ordered = sorted(examples, key=attrgetter("decision_id"))
+    ids = [example.decision_id for example in ordered]
+    if len(set(ids)) == len(ids):
+        return ordered
+    return sorted(
+        ordered, key=lambda e: (e.decision_id, e.label, e.weight, e.offset, sorted(e.features.items()))
+    )
+
+
+def _belief(state: EntityState | None, settings: LearnerSettings) -> Belief:
+    """What is believed before the window: the state's posterior, or the prior of the intercept."""
+    if state is not None:
+        return Belief(state.names, state.posterior)
+    prior = settings.prior.posterior(1)
+    if settings.posterior == "full":
+        prior = GaussianPosterior(prior.mean, np.diag(prior.precision))
+    return Belief((INTERCEPT,), prior)
+
+
+def _kept_share(state: EntityState | None, n: int, *, close_ms: int, settings: LearnerSettings) -> float:
+    """The share of evidence that remains: δ, δⁿ for n records, or δ^(Δt/τ) since the last window."""
+    if state is None or settings.forgetting == 1.0:
+        return 1.0
+    if settings.forgetting_per == "record":
+        return float(settings.forgetting**n)
+    if settings.forgetting_per == "time":
+        return float(settings.forgetting ** ((close_ms - state.fence_ms) / settings.forgetting_tau_ms))
+    return settings.forgetting
+
+
+def _learned(
+    known: Belief, examples: Sequence[Example], delta: float, settings: LearnerSettings
+) -> tuple[Belief, FloatArray, bool]:
+    """The belief after the examples, their margins before, and whether it is sound (else: the prior)."""
+    index = {key: position for position, key in enumerate(known.names)}
+    new = unseen(examples, index)
+    belief = known
+    if new:
+        belief = grown(known, new, settings.prior)
+        index = {key: position for position, key in enumerate(belief.names)}
+    table = design(examples, index, sparse=belief.posterior.is_diagonal)
+    offsets = np.array([example.offset for example in examples], dtype=np.float64)
+    mean = belief.posterior.mean
+    margins = table.matrix @ (mean if table.active is None else mean[table.active]) + offsets
+    try:
+        prior = _forgotten(belief, delta, settings)
+        posterior = _updated(prior, table, examples, offsets, settings=settings)
+    except np.linalg.LinAlgError:
+        posterior = None
+    if posterior is None or not _is_finite(posterior):
+        return Belief(known.names, _forgotten(known, delta, settings)), margins, False
+    return Belief(belief.names, posterior), margins, True
+
+
+def _forgotten(belief: Belief, delta: float, settings: LearnerSettings) -> GaussianPosterior:
+    if delta == 1.0:
+        return belief.posterior
+    return forget(belief.posterior, delta, settings.prior.posterior(len(belief.names)))
+
+
+def _updated(
+    prior: GaussianPosterior,
+    table: Design,
+    examples: Sequence[Example],
+    offsets: FloatArray,
+    *,
+    settings: LearnerSettings,
+) -> GaussianPosterior:
+    """The posterior of all coefficients, those that no example touches as in the prior."""
+    labels = np.array([_label(example.label, settings) for example in examples], dtype=np.float64)
+    weights = np.array([example.weight for example in examples], dtype=np.float64)
+    touched = prior
+    if table.active is not None:
+        touched = GaussianPosterior(prior.mean[table.active], prior.precision[table.active])
+    kind, noise_variance = settings.kind, settings.noise_variance
+    result = update(table.matrix, labels, weights, offsets, touched, kind=kind, noise_variance=noise_variance)
+    if table.active is None:
+        return result.posterior
+    mean, precision = prior.mean.copy(), prior.precision.copy()
+    mean[table.active], precision[table.active] = result.posterior.mean, result.posterior.precision
+    return GaussianPosterior(mean, precision)
+
+
+def _label(label: float, settings: LearnerSettings) -> float:
+    if settings.kind == "linear":
+        return label
+    return 1.0 if label > 0.0 else -1.0
+
+
+def _is_finite(posterior: GaussianPosterior) -> bool:
+    return bool(np.isfinite(posterior.mean).all() and np.isfinite(posterior.precision).all())
+
+
+def _scores(examples: Sequence[Example], margins: FloatArray, settings: LearnerSettings) -> tuple[Score, ...]:
+    return tuple(
+        Score(example.decision_id, _label(example.label, settings), example.offset, margin)
+        for example, margin in zip(examples, margins.tolist(), strict=True)
+    )
+
+
+def _finite(scores: tuple[Score, ...]) -> tuple[Score, ...]:
+    return tuple(score for score in scores if np.isfinite(score[1:]).all())

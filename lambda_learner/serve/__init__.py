@@ -1,0 +1,5 @@
+"""Serving: ranks candidates with the published coefficients."""
+
+from lambda_learner.serve.ranker import Ranked, Ranker
+
+__all__ = ["Ranked", "Ranker"]

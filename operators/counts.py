@@ -1,0 +1,47 @@
+"""Counters as data: each stage sends increments of (minute, model, name); the JVM adds them up and keeps the sums.
+
+State: one sum per key (generated id). The sums leave as an upsert log in files, of which the greatest value of a key
+is its newest: sums of increments never fall, so a reader needs no order, and a restart neither loses nor doubles any.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from operators.rows import FIELD, ROW
+
+MINUTE_MS = 60_000
+CountKey = tuple[int, str, str]  # minute's start in ms (0: of the whole run), model ("" where unknown), name
+
+
+def counts_text(counts: Mapping[CountKey, int]) -> str:
+    """Increments as one text: n F minute F model F name, between ROW separators."""
+    return ROW.join(f"{n}{FIELD}{minute}{FIELD}{model}{FIELD}{name}" for (minute, model, name), n in counts.items())
+
+
+def sums_sql(increments: str) -> str:
+    """The sum of all increments for each key, in the form of the increments, as one text column."""
+    return f"""
+SELECT CONCAT(CAST(SUM(n) AS STRING), `key`) AS line FROM (
+  SELECT CAST(SPLIT_INDEX(line, U&'\\001F', 0) AS BIGINT) AS n, SUBSTRING(line, POSITION(U&'\\001F' IN line)) AS `key`
+  FROM {increments} CROSS JOIN UNNEST(SPLIT(text, U&'\\001E')) AS T(line))
+GROUP BY `key`"""
+
+
+def read_sums(folder: Path) -> Counter[CountKey]:
+    """The newest sum of each key in the files of a folder."""
+    sums: Counter[CountKey] = Counter()
+    for line in _lines(folder):
+        total, minute, model, name = line.split(FIELD)
+        key = int(minute), model, name
+        sums[key] = max(sums[key], int(total))
+    return sums
+
+
+def _lines(folder: Path) -> Iterable[str]:
+    for path in sorted(folder.rglob("part-*")):
+        for line in path.read_text().split("\n"):
+            if line.startswith(("+I[", "+U[")):
+                yield line[3:-1]

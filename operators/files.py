@@ -1,0 +1,109 @@
+"""Source of event files: plans chunks, reads their lines, survives damage. No Flink here; `sources.py` is the shell."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+CHUNK_BYTES = 1 << 18  # one element of the stream, about 1,300 lines; a checkpoint waits for at most one
+BLOCK_BYTES = 1 << 16  # one read
+MAX_KEPT_BYTES = 16 << 20  # of a line without end, what memory may hold; the rest is skipped
+
+
+class FileChunk(NamedTuple):
+    """A part of one file: the lines that start in [start, end), and the file's modification time."""
+
+    path: str
+    start: int
+    end: int
+    modified_ms: int
+
+    def to_json(self) -> str:
+        """The chunk as one line of text."""
+        return json.dumps(self)
+
+
+class Line(NamedTuple):
+    """One line without its newline, and the byte at which it starts (in the unpacked content of a .gz)."""
+
+    offset: int
+    data: bytes
+
+
+class Damage(NamedTuple):
+    """Where a compressed file stops being readable, and the piece of a line that came before."""
+
+    offset: int
+    data: bytes
+    problem: str
+
+
+def event_files(folder: str) -> list[Path]:
+    """The event files below a folder (or the file itself), oldest first; names that start with . or _ are not ready."""
+    root = Path(folder)
+    if root.is_file():
+        return [root]
+    files = [p for p in root.rglob("*") if not _hidden(p.relative_to(root)) and p.is_file()]
+    return sorted(files, key=lambda p: (p.stat().st_mtime_ns, str(p)))
+
+
+def _hidden(relative: Path) -> bool:
+    return any(part.startswith((".", "_")) for part in relative.parts)
+
+
+def chunks_of(path: Path, chunk_bytes: int = CHUNK_BYTES) -> list[FileChunk]:
+    """The chunks of one file in order; a .gz is one chunk, since it can only be read from its start."""
+    stat = path.stat()
+    modified_ms = stat.st_mtime_ns // 1_000_000
+    step = stat.st_size if path.suffix == ".gz" else chunk_bytes
+    starts = range(0, stat.st_size, max(step, 1))
+    return [FileChunk(str(path), s, min(s + step, stat.st_size), modified_ms) for s in starts]
+
+
+def read_chunk(chunk: FileChunk) -> Iterator[Line | Damage]:
+    """The lines of a chunk in order; a damaged .gz ends in one Damage, after all that could be read."""
+    if chunk.path.endswith(".gz"):
+        yield from _read_gzip(chunk.path)
+    else:
+        yield from _read_plain(chunk)
+
+
+def _read_plain(chunk: FileChunk) -> Iterator[Line]:
+    with Path(chunk.path).open("rb") as file:
+        offset = chunk.start
+        if offset > 0:
+            file.seek(offset - 1)
+            offset += len(file.readline()) - 1  # a line that started before belongs to the chunk before
+        while offset < chunk.end:
+            line = file.readline(MAX_KEPT_BYTES)
+            if not line:
+                return
+            yield Line(offset, line.rstrip(b"\r\n"))
+            offset += len(line)
+            while not line.endswith(b"\n") and (line := file.readline(BLOCK_BYTES)):
+                offset += len(line)
+
+
+def _read_gzip(path: str) -> Iterator[Line | Damage]:
+    offset, rest, problem = 0, b"", ""
+    with gzip.open(path) as file:
+        while True:
+            try:
+                block = file.read1(BLOCK_BYTES)  # type: ignore[union-attr]
+            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+                problem = f"{type(error).__name__}: {error}"
+                break
+            if not block:
+                break
+            *lines, rest = (rest + block).split(b"\n")
+            for line in lines:
+                yield Line(offset, line.rstrip(b"\r"))
+                offset += len(line) + 1
+    if problem:
+        yield Damage(offset, rest, problem)
+    elif rest:
+        yield Line(offset, rest.rstrip(b"\r"))

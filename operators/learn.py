@@ -1,0 +1,110 @@
+"""Learn stage: one Bayesian update for each (model, entity) and window; the rule is `lambda_learner/learn/window.py`.
+
+Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as base64 text (a byte
+array crosses the border to the JVM element by element; text does not); `window-chunks`, the parts of an open window of a
+model without entities. Timers: event time, the close of such a window. Side outputs: counts, scores, orphans.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
+from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+
+from lambda_learner.join import OrphanRewards
+from lambda_learner.learn.state import EntityState
+from lambda_learner.learn.state_format import from_bytes, to_bytes
+from lambda_learner.learn.window import WindowOutcome, learn_window
+from lambda_learner.policy import Policies
+from lambda_learner.publish.keys import shard_of
+from operators.counts import CountKey, counts_text
+from operators.parse import ONE_ENTITY
+from operators.rows import FIELD, ROW, window_row
+from operators.warm_start import WarmStart
+
+COUNTS = OutputTag("counts", Types.STRING())
+SCORES = OutputTag("scores", Types.STRING())
+ORPHANS = OutputTag("orphans", Types.STRING())
+UPDATE_TYPE = Types.ROW_NAMED(
+    ["shard_key", "entity", "close_ms", "state"], [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()]
+)
+
+
+class Learn(KeyedProcessFunction):  # type: ignore[misc]
+    """Updates the posterior of its key with each window, in order of event time."""
+
+    def __init__(self, policies: Policies, *, shards: int, warm_start: WarmStart, with_scores: bool) -> None:
+        self._policies, self._shards, self._warm_start, self._with_scores = policies, shards, warm_start, with_scores
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Name the state."""
+        self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
+        self._chunks = runtime_context.get_list_state(ListStateDescriptor("window-chunks", Types.STRING()))
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
+        """Learn an entity's window at once; wait for the other chunks where a model has a single entity."""
+        _, model, entity, close_ms, joined = value
+        if entity == ONE_ENTITY:
+            self._chunks.add(f"{close_ms}{FIELD}{model}{FIELD}{joined}")
+            ctx.timer_service().register_event_time_timer(close_ms)
+            return
+        yield from self._learn(model, entity, close_ms, joined)
+
+    def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
+        """All chunks of one window are here, perhaps some of later windows too: learn the window as one."""
+        chunks = [text.split(FIELD, 2) for text in self._chunks.get()]
+        self._chunks.update([FIELD.join(chunk) for chunk in chunks if int(chunk[0]) != timestamp])
+        ready = [chunk for chunk in chunks if int(chunk[0]) == timestamp]
+        yield from self._learn(ready[0][1], ONE_ENTITY, timestamp, ROW.join(joined for _, _, joined in ready))
+
+    def _learn(self, model: str, entity: str | None, close_ms: int, joined: str) -> Iterator[Any]:
+        policy = self._policies.of(model)
+        assert policy is not None, "parse rejects models without a policy"
+        rows = [window_row(model, text) for text in joined.split(ROW)]
+        state = self._restore(model, entity, policy.generation) if entity is not None else None
+        outcome = learn_window(state, rows, entity=entity, close_ms=close_ms, policy=policy)
+        if outcome.changed and entity is not None and outcome.state is not None:
+            text = encode_state(outcome.state)
+            self._state.update(text)
+            yield Row(f"{model}{FIELD}{shard_of(entity, self._shards)}", entity, close_ms, text)
+        yield from self._side_outputs(model, entity, outcome)
+
+    def _restore(self, model: str, entity: str, generation: str) -> EntityState | None:
+        text = self._state.value()
+        if text is None:
+            return self._warm_start.state(model, entity, generation)
+        return decode_state(text)
+
+    def _side_outputs(self, model: str, entity: str | None, outcome: WindowOutcome) -> Iterator[Any]:
+        counts: Counter[CountKey] = Counter()
+        for (minute, name), n in outcome.counts.items():
+            counts[minute, model, name] += n
+        if counts:
+            yield COUNTS, counts_text(counts)
+        if self._with_scores and outcome.scores:
+            lines = (orjson.dumps([model, entity, *score]).decode() for score in outcome.scores)
+            yield SCORES, "\n".join(lines)
+        if outcome.orphans:
+            yield ORPHANS, "\n".join(map(orphan_line, outcome.orphans))
+
+
+def encode_state(state: EntityState) -> str:
+    """The versioned binary form of a state as base64 text."""
+    return base64.b64encode(to_bytes(state)).decode("ascii")
+
+
+def decode_state(text: str) -> EntityState:
+    """Read back `encode_state`."""
+    return from_bytes(base64.b64decode(text))
+
+
+def orphan_line(orphan: OrphanRewards) -> str:
+    """Rewards without a decision in their window, as one JSON line."""
+    line = {"model": orphan.model, "decision_id": orphan.decision_id, "rewards": dict(orphan.rewards)}
+    return orjson.dumps(line).decode()

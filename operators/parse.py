@@ -1,0 +1,113 @@
+"""Parse stage: lines in; rows for the join, counts and dead letters out. The only place that catches BadRecord.
+
+State: none. Side outputs: counts, dead letters. All texts of one call are aggregates of one chunk, because each
+element that crosses from Python to the JVM costs as much as parsing several lines.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from lambda_learner.events.schema import Decision, Event, Record, Reward
+from lambda_learner.events.wire import BadRecord, decode
+from lambda_learner.features.flatten import entity_of
+from lambda_learner.join import close_ms, deadline_ms
+from lambda_learner.policy import ModelPolicy, Policies
+from operators.counts import MINUTE_MS, CountKey
+from operators.dead_letter import dead_letter
+from operators.files import Damage, Line
+from operators.rows import clock_row, decision_row, record_row, reward_row
+
+ONE_ENTITY = "[]"  # the entity of a model without entity paths
+
+
+@dataclass(slots=True)
+class Parsed:
+    """What became of some lines: rows for the join, counts, dead letters as JSON texts."""
+
+    rows: list[str] = field(default_factory=list)
+    counts: Counter[CountKey] = field(default_factory=Counter)
+    dead_letters: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Parser:
+    """Turns lines into rows by the rules of the wire format and of each model."""
+
+    policies: Policies
+    max_message_bytes: int
+    max_clock_skew_ms: int
+
+    def parse(self, lines: Iterable[Line | Damage], *, source: str, arrival_ms: int, now_ms: int) -> Parsed:
+        """Everything that comes of these lines; `arrival_ms` holds for lines that carry no time of arrival."""
+        parsed = Parsed()
+        for line in lines:
+            try:
+                self._line(line, parsed, arrival_ms, now_ms)
+            except BadRecord as bad:
+                parsed.counts[minute_of(arrival_ms), "", "lines"] += 1
+                parsed.counts[minute_of(arrival_ms), "", "dead_lettered"] += 1
+                parsed.dead_letters.append(dead_letter(bad, stage="parse", position=f"{source}:{line.offset}", raw=line.data))
+        return parsed
+
+    def _line(self, line: Line | Damage, parsed: Parsed, arrival_ms: int, now_ms: int) -> None:
+        if isinstance(line, Damage):
+            raise BadRecord("damaged_file", "file", line.problem, "a whole gzip file")
+        event = decode(
+            line.data,
+            arrival_ms=arrival_ms,
+            max_message_bytes=self.max_message_bytes,
+            max_clock_skew_ms=self.max_clock_skew_ms,
+        )
+        if event.arrival_ms > now_ms + self.max_clock_skew_ms:
+            raise BadRecord("clock_ahead", "received_at", event.arrival_ms, "not ahead of this machine's clock")
+        row, model, names = self._row(event)
+        parsed.rows.append(row)
+        minute = minute_of(event.event_ms)
+        parsed.counts[minute, "", "lines"] += 1
+        for name in names:
+            parsed.counts[minute, model, name] += 1
+
+    def _row(self, event: Event) -> tuple[str, str, tuple[str, ...]]:
+        """The row, the model and the counters of a valid event."""
+        if isinstance(event, Reward):
+            return self._reward(event)
+        if isinstance(event, Decision):
+            return self._decision(event)
+        if isinstance(event, Record):
+            return self._record(event)
+        return clock_row(event.event_ms), "", ("heartbeats",)
+
+    def _reward(self, reward: Reward) -> tuple[str, str, tuple[str, ...]]:
+        policy = self._policy(reward.model)
+        deadline = deadline_ms(reward.decision_ms, policy.reward.window_ms)
+        if reward.event_ms > deadline:
+            return clock_row(reward.event_ms), reward.model, ("rewards", "after_deadline")
+        close = close_ms(deadline, policy.update_interval_ms)
+        return reward_row(reward, close_ms=close), reward.model, ("rewards",)
+
+    def _decision(self, decision: Decision) -> tuple[str, str, tuple[str, ...]]:
+        policy = self._policy(decision.model)
+        close = close_ms(deadline_ms(decision.decision_ms, policy.reward.window_ms), policy.update_interval_ms)
+        entity = ONE_ENTITY
+        if policy.entity_paths:
+            entity = entity_of(decision.item, decision.context, policy.entity_paths) or ""
+        return decision_row(decision, close_ms=close, entity=entity), decision.model, ("decisions",)
+
+    def _record(self, record: Record) -> tuple[str, str, tuple[str, ...]]:
+        policy = self._policy(record.model)
+        close = close_ms(record.event_ms, policy.update_interval_ms)
+        return record_row(record, close_ms=close, entity=record.entity or ""), record.model, ("records",)
+
+    def _policy(self, model: str) -> ModelPolicy:
+        policy = self.policies.of(model)
+        if policy is None:
+            raise BadRecord("unknown_model", "model", model, "a model that the configuration names")
+        return policy
+
+
+def minute_of(time_ms: int) -> int:
+    """The start of the minute, in ms."""
+    return time_ms - time_ms % MINUTE_MS
