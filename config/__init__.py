@@ -1,1 +1,1 @@
-"""Settings of a run: `load` reads the YAML file, `settings` is its shape, `policies` makes what the rules take."""
+"""Settings of a run: `load` reads the YAML file, `settings` is its shape, `policies` what the rules take."""

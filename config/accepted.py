@@ -24,8 +24,9 @@ class _Place(NamedTuple):
 def what_is_accepted(path: KeyPath) -> str:
     """What may stand at the path of a key: "a number > 0", "a mapping with the keys …"."""
     place = _place(path)
-    if place.field is not None and place.field.description:
-        return place.field.description
+    described = _description(place.field) if place.field else None
+    if described:
+        return described
     return "a mapping with the keys " + ", ".join(_fields(place.section))
 
 
@@ -49,6 +50,13 @@ def _place(path: KeyPath) -> _Place:
         if get_origin(field.annotation) is dict and next(parts, None) is not None:
             field = None  # the name of a model: a section without a key of its own
     return _Place(section, field)
+
+
+def _description(field: FieldInfo) -> str | None:
+    """What the field says it accepts: itself, or for an optional one its kind."""
+    kinds = [kind for part in get_args(field.annotation) for kind in getattr(part, "__metadata__", ())]
+    fields = [field, *(kind for kind in kinds if isinstance(kind, FieldInfo))]
+    return next((each.description for each in fields if each.description), None)
 
 
 def _fields(section: type[Section]) -> dict[str, FieldInfo]:

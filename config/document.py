@@ -1,4 +1,4 @@
-"""A YAML file as plain values, with the line of each key; what is wrong in the text itself becomes problems."""
+"""A YAML file as plain values, with the line of each key; faults of the text itself become problems."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def _parse(file: str, text: str) -> tuple[yaml.Node, _TextKeysLoader]:
         raise ConfigError(file, [Problem((), what, line)]) from error
     except RecursionError as error:
         raise ConfigError(file, [Problem((), "nested too deeply")]) from error
-    if node is None:
+    if node is None or node.tag == "tag:yaml.org,2002:null":
         what = "the file is empty; `config/example.yaml` in the package shows every key"
         raise ConfigError(file, [Problem((), what)])
     return node, loader

@@ -1,4 +1,4 @@
-"""The kinds of values that settings have: each checks itself and says, as its description, what it accepts."""
+"""The kinds of values in settings: each checks itself and says, as its description, what it accepts."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from config.durations import duration_ms, rate_ms
+from lambda_learner.features import FeatureSpec
 from lambda_learner.features.paths import split_path
+from lambda_learner.publish.keys import generation_key
 
 __all__ = [
-    "MODEL_NAME_RULE",
     "AtLeastOne",
     "BucketUrl",
-    "Count",
     "Duration",
     "EntityPaths",
     "Factor",
@@ -32,11 +32,7 @@ __all__ = [
     "VolumeGb",
 ]
 
-MODEL_NAME = r"^[a-zA-Z0-9][a-zA-Z0-9_\-.]{0,63}$"  # the track protocol's; pydantic's `$` is the very end
-MODEL_NAME_RULE = "1 to 64 of the characters a-z A-Z 0-9 _ - and ., with a letter or digit first"
 MAX_INT32 = 2**31 - 1  # what Flink holds in an int
-
-_CROSS = re.compile(r"\s+x\s+|\s*(?<!\\)×\s*")
 
 
 def _list_of_text(value: object) -> tuple[str, ...]:
@@ -60,14 +56,13 @@ def _check_paths(paths: tuple[str, ...]) -> tuple[str, ...]:
 
 
 def _check_features(features: tuple[str, ...]) -> tuple[str, ...]:
-    for feature in features:
-        sides = _CROSS.split(feature)
-        if len(sides) > 2:
-            message = f"{feature!r} crosses more than two paths"
-            raise ValueError(message)
-        for side in sides:
-            split_path(side.strip())
+    FeatureSpec.parse(features)
     return features
+
+
+def _check_model(name: str) -> str:
+    generation_key(name)  # the name is part of the bucket's keys: what is no key is no name
+    return name
 
 
 def _local(url: str) -> str:
@@ -126,12 +121,11 @@ Finite = Annotated[float, Field(allow_inf_nan=False, description="a number")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number > 0")]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, description="a number ≥ 0")]
 Factor = Annotated[float, Field(gt=0, le=1, description="a number > 0 and ≤ 1")]
-Count = Annotated[int, Field(ge=0, le=MAX_INT32, description="an integer ≥ 0")]
 AtLeastOne = Annotated[int, Field(ge=1, le=MAX_INT32, description="an integer ≥ 1")]
 
 Text = Annotated[str, Field(min_length=1, description="text")]
 PlainName = Annotated[str, Field(pattern="^[a-z0-9]+$", description="lower-case letters a-z and digits")]
-ModelName = Annotated[str, Field(pattern=MODEL_NAME, description=MODEL_NAME_RULE)]
+ModelName = Annotated[str, AfterValidator(_check_model)]
 Folder = Annotated[str, AfterValidator(_folder), Field(description="the path of a folder")]
 BucketUrl = Annotated[
     str, AfterValidator(_local), Field(description="file:PATH, such as file:bucket/models, for a folder")

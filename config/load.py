@@ -9,8 +9,8 @@ from pydantic_core import ErrorDetails
 
 from config.accepted import hint_for, what_is_accepted
 from config.document import Document, read_document
-from config.kinds import MODEL_NAME_RULE
 from config.problems import ConfigError, KeyPath, Problem, shown
+from config.sections import AT_KEY
 from config.settings import Settings
 
 __all__ = ["ConfigError", "load"]
@@ -31,8 +31,8 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
     path: KeyPath = details["loc"]
     if path[-1] == "[key]":
         path = path[:-1]
-        what = f"no name of a model; accepted: {MODEL_NAME_RULE}"
-    elif details["type"] == "at_key":
+        what = str(details["ctx"]["error"])
+    elif details["type"] == AT_KEY:
         path = (*path, details["ctx"]["key"])
         what = f"got {shown(details['ctx']['value'])}: {details['msg']}"
     elif details["type"] == "extra_forbidden":

@@ -17,7 +17,7 @@ KeyPath = tuple[str | int, ...]
 
 
 class Problem(NamedTuple):
-    """One thing to correct: the path of its key, what is wrong there, and the line (from 1) if it is known."""
+    """One thing to correct: the path of its key, what is wrong there, and the line (from 1) if known."""
 
     path: KeyPath
     what: str
@@ -58,4 +58,6 @@ def shown(value: object) -> str:
     return _SHORT.repr(value)
 
 
-_SHORT = reprlib.Repr(maxstring=80, maxother=80, maxlong=40, maxlevel=2)
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 80  # characters
+_SHORT.maxlevel = 2

@@ -1,12 +1,15 @@
-"""What every section of the configuration has in common: frozen, no unknown keys, an empty one has the defaults."""
+"""What all sections of the configuration share: frozen, no unknown keys, an empty one has the defaults."""
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import ClassVar, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, model_validator
 
-__all__ = ["Section"]
+__all__ = ["AT_KEY", "Section"]
+
+# The type of an error that a check of a whole section raises about one of its keys: context `key`, `value`.
+AT_KEY: Final[Literal["at_key"]] = "at_key"
 
 
 def _key_of(attribute: str) -> str:

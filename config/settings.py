@@ -6,7 +6,7 @@ they mean there. Attributes in `_ms` are milliseconds; relative paths are relati
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, LiteralString
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
@@ -28,7 +28,7 @@ from config.kinds import (
     Text,
     TickMs,
 )
-from config.sections import Section
+from config.sections import AT_KEY, Section
 from config.training import Training
 
 __all__ = [
@@ -49,7 +49,7 @@ class FileSource(Section):
     """JSON lines in a file or a folder of files; `follow` takes in the files that appear later."""
 
     kind: Annotated[Literal["files"], Field(description="files")] = "files"
-    path: Folder = "data/events"
+    path: Annotated[Folder, Field(description="the path of a file or folder")] = "data/events"
     follow: Annotated[bool, Field(description="true or false")] = False
 
     @model_validator(mode="before")
@@ -57,9 +57,8 @@ class FileSource(Section):
     def _only_files(cls, value: object) -> object:
         kind = value.get("kind") if isinstance(value, dict) else None
         if kind in ("kafka", "kinesis"):
-            raise PydanticCustomError(
-                "at_key", "this version reads files only; accepted: files", {"key": "kind", "value": kind}
-            )
+            message: LiteralString = "this version reads files only; accepted: files"
+            raise PydanticCustomError(AT_KEY, message, {"key": "kind", "value": kind})
         return value
 
 
@@ -69,7 +68,9 @@ class Stream(Section):
     source: FileSource = FileSource()
     out_of_orderness_ms: TickMs = 30_000
     publish_interval_ms: SecondsMs = 5_000
-    checkpoint_interval_ms: TickMs = 10_000
+    checkpoint_interval_ms: Annotated[
+        Duration, Field(ge=100, description="a duration of at least 100 ms, such as 10 s")
+    ] = 10_000
     parallelism: AtLeastOne = 1
     python_mode: Annotated[Literal["thread", "process"], Field(description="thread or process")] = "thread"
     state: Folder = "state"  # checkpoints, dead letters and counters
@@ -110,7 +111,7 @@ class Intercept(Section):
     """The intercept's own prior; without a precision it has that of the others."""
 
     mean: Finite = 0.0
-    precision: Annotated[Positive | None, Field(description="a number > 0")] = None
+    precision: Positive | None = None
 
 
 class Forgetting(Section):

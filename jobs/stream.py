@@ -40,8 +40,8 @@ class Plan:
 def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     """Add the whole graph to the environments; the caller executes it."""
     parsed = _parse(env, tables, plan)
-    rows = _rows(tables, parsed)
-    joined = _join(tables, rows, plan)
+    rows = _rows(tables, parsed, plan)
+    joined = _join(tables, rows)
     learned = _learn(tables, joined, plan)
     published = _publish(learned, plan)
     counts = parsed.get_side_output(sources.COUNTS).union(learned.get_side_output(learn.COUNTS))
@@ -66,23 +66,21 @@ def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
     return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), parser, plan.chunks)
 
 
-def _rows(tables: Any, parsed: DataStream) -> DataStream:
+def _rows(tables: Any, parsed: DataStream, plan: Plan) -> DataStream:
     """One row a line, cut in the JVM."""
     tables.create_temporary_view("chunks", tables.from_data_stream(parsed).alias("text"))
-    return tables.to_data_stream(tables.sql_query(lines_sql("chunks")))
+    return tables.to_data_stream(tables.sql_query(lines_sql("chunks", plan.stream.out_of_orderness_ms)))
 
 
-def _join(tables: Any, rows: DataStream, plan: Plan) -> DataStream:
-    lines = tables.from_data_stream(rows, lines_schema(plan.stream.out_of_orderness_ms))
+def _join(tables: Any, rows: DataStream) -> DataStream:
+    lines = tables.from_data_stream(rows, lines_schema())
     tables.create_temporary_view("lines", lines)
     tables.create_temporary_view("joined", tables.sql_query(join_sql("lines")))
     return tables.to_data_stream(tables.sql_query(batch_sql("joined")))
 
 
 def _learn(tables: Any, batches: DataStream, plan: Plan) -> DataStream:
-    function = learn.Learn(
-        plan.policies, shards=plan.stream.shards, warm_start=plan.warm_start, with_scores=plan.with_scores
-    )
+    function = learn.Learn(plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores)
     keyed = batches.key_by(lambda row: row[0], key_type=Types.STRING())
     return keyed.process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
 

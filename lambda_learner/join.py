@@ -1,4 +1,4 @@
-"""The join rule: one decision, the copies of it and of its rewards that its window holds → a rewarded decision.
+"""The join rule: the copies of one decision and of its rewards in a window → a rewarded decision.
 
 The result does not depend on the order of arrival, and repeating a line changes its tally only. Every line of
 a row is in exactly one class of the tally,
@@ -34,7 +34,9 @@ __all__ = [
 ]
 
 RewardFunction: TypeAlias = Literal["sum", "mean", "min", "max", "median", "first", "last"]
-Tally: TypeAlias = tuple[tuple[int, str, int], ...]  # (minute of event time in ms, class, number of lines), sorted
+Tally: TypeAlias = tuple[
+    tuple[int, str, int], ...
+]  # (minute of event time in ms, class, number of lines), sorted
 
 _MINUTE_MS: Final = 60_000
 
@@ -165,9 +167,7 @@ def _distinct_rewards(
     return tuple(greatest.items())[:max_rewards]
 
 
-def _count_copies(
-    copies: Sequence[DecisionCopy], winner: int, *, counts: Counter[tuple[int, str]]
-) -> None:
+def _count_copies(copies: Sequence[DecisionCopy], winner: int, *, counts: Counter[tuple[int, str]]) -> None:
     for position, copy in enumerate(sorted(copies)):
         minute_ms = _minute(copy.event_ms)
         counts[minute_ms, "duplicate_decisions" if position else "joined"] += 1

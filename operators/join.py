@@ -8,14 +8,15 @@ from __future__ import annotations
 
 from pyflink.table import Schema
 
-SECONDS_OF_ROWTIME = "TO_TIMESTAMP_LTZ(CAST(SUBSTRING(line, {start}, 13) AS BIGINT), 3)"
+COLUMNS = ("id", "model_name", "payload", "entity", "note")
 
 
-def lines_sql(chunks: str) -> str:
-    """Rows out of chunks, cut into the columns of `operators/rows.py`."""
+def lines_sql(chunks: str, out_of_orderness_ms: int) -> str:
+    """Rows out of chunks, cut into the columns of `operators/rows.py`; a row brings the watermark to `clock`."""
     fields = "SUBSTRING(line, 55)"
     return f"""
-SELECT {SECONDS_OF_ROWTIME.format(start=1)} AS rowtime, {SECONDS_OF_ROWTIME.format(start=14)} AS event_time,
+SELECT TO_TIMESTAMP_LTZ(CAST(SUBSTRING(line, 1, 13) AS BIGINT), 3) AS rowtime,
+       TO_TIMESTAMP_LTZ(CAST(SUBSTRING(line, 14, 13) AS BIGINT) - {out_of_orderness_ms}, 3) AS clock,
        SUBSTRING(line, 27, 28) AS id,
        SPLIT_INDEX({fields}, U&'\\001F', 0) AS model_name,
        NULLIF(SPLIT_INDEX({fields}, U&'\\001F', 1), '') AS payload,
@@ -24,13 +25,12 @@ SELECT {SECONDS_OF_ROWTIME.format(start=1)} AS rowtime, {SECONDS_OF_ROWTIME.form
 FROM {chunks} CROSS JOIN UNNEST(SPLIT(text, U&'\\001E')) AS T(line)"""
 
 
-def lines_schema(out_of_orderness_ms: int) -> Schema:
-    """The columns of `lines_sql` with the watermark: event time less the out-of-orderness."""
-    seconds = out_of_orderness_ms / 1000
-    builder = Schema.new_builder().column("rowtime", "TIMESTAMP_LTZ(3)").column("event_time", "TIMESTAMP_LTZ(3)")
-    for name in ("id", "model_name", "payload", "entity", "note"):
+def lines_schema() -> Schema:
+    """The columns of `lines_sql`, with the window's time and the watermark."""
+    builder = Schema.new_builder().column("rowtime", "TIMESTAMP_LTZ(3)").column("clock", "TIMESTAMP_LTZ(3)")
+    for name in COLUMNS:
         builder = builder.column(name, "STRING")
-    return builder.watermark("rowtime", f"event_time - INTERVAL '{seconds:.3f}' SECOND(9, 3)").build()
+    return builder.watermark("rowtime", "clock").build()
 
 
 def join_sql(lines: str) -> str:

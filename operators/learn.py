@@ -2,7 +2,8 @@
 
 Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as base64 text (a byte
 array crosses the border to the JVM element by element; text does not); `window-chunks`, the parts of an open window of a
-model without entities. Timers: event time, the close of such a window. Side outputs: counts, scores, orphans.
+model without entities. Timers: event time, the close of such a window, and the end of an entity's time to live. Side
+outputs: counts, scores, orphans.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from lambda_learner.join import OrphanRewards
 from lambda_learner.learn.state import EntityState
 from lambda_learner.learn.state_format import from_bytes, to_bytes
 from lambda_learner.learn.window import WindowOutcome, learn_window
-from lambda_learner.policy import Policies
+from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
 from operators.counts import CountKey, counts_text
 from operators.parse import ONE_ENTITY
@@ -35,12 +36,14 @@ UPDATE_TYPE = Types.ROW_NAMED(
     ["shard_key", "entity", "close_ms", "state"], [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()]
 )
 
+DROPPED = ""  # the state, and the update, of an entity that was idle too long
+
 
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
     """Updates the posterior of its key with each window, in order of event time."""
 
-    def __init__(self, policies: Policies, *, shards: int, warm_start: WarmStart, with_scores: bool) -> None:
-        self._policies, self._shards, self._warm_start, self._with_scores = policies, shards, warm_start, with_scores
+    def __init__(self, policies: Policies, *, warm_start: WarmStart, with_scores: bool) -> None:
+        self._policies, self._warm_start, self._with_scores = policies, warm_start, with_scores
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state."""
@@ -54,32 +57,58 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
             self._chunks.add(f"{close_ms}{FIELD}{model}{FIELD}{joined}")
             ctx.timer_service().register_event_time_timer(close_ms)
             return
-        yield from self._learn(model, entity, close_ms, joined)
+        yield from self._learn(model, entity, close_ms, joined, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
-        """All chunks of one window are here, perhaps some of later windows too: learn the window as one."""
+        """Either all chunks of a window are here (perhaps some of later windows too), or the entity is idle for long."""
         chunks = [text.split(FIELD, 2) for text in self._chunks.get()]
-        self._chunks.update([FIELD.join(chunk) for chunk in chunks if int(chunk[0]) != timestamp])
         ready = [chunk for chunk in chunks if int(chunk[0]) == timestamp]
-        yield from self._learn(ready[0][1], ONE_ENTITY, timestamp, ROW.join(joined for _, _, joined in ready))
+        if ready:
+            self._chunks.update([FIELD.join(chunk) for chunk in chunks if int(chunk[0]) != timestamp])
+            joined = ROW.join(rows for _, _, rows in ready)
+            yield from self._learn(ready[0][1], ONE_ENTITY, timestamp, joined, ctx)
+        model, _, entity = ctx.get_current_key().partition(FIELD)
+        yield from self._drop_if_idle(model, entity, timestamp, self._policy(model))
 
-    def _learn(self, model: str, entity: str | None, close_ms: int, joined: str) -> Iterator[Any]:
-        policy = self._policies.of(model)
-        assert policy is not None, "parse rejects models without a policy"
+    def _learn(self, model: str, entity: str | None, close_ms: int, joined: str, ctx: Any) -> Iterator[Any]:
+        policy = self._policy(model)
         rows = [window_row(model, text) for text in joined.split(ROW)]
-        state = self._restore(model, entity, policy.generation) if entity is not None else None
-        outcome = learn_window(state, rows, entity=entity, close_ms=close_ms, policy=policy)
-        if outcome.changed and entity is not None and outcome.state is not None:
-            text = encode_state(outcome.state)
-            self._state.update(text)
-            yield Row(f"{model}{FIELD}{shard_of(entity, self._shards)}", entity, close_ms, text)
+        if entity is None:
+            outcome = learn_window(None, rows, entity=None, close_ms=close_ms, policy=policy)
+        else:
+            yield from self._drop_if_idle(model, entity, close_ms - 1, policy)
+            state = self._restore(model, entity, policy)
+            outcome = learn_window(state, rows, entity=entity, close_ms=close_ms, policy=policy)
+            if outcome.changed and outcome.state is not None:
+                text = encode_state(outcome.state)
+                self._state.update(text)
+                yield update_row(model, entity, policy.shards, close_ms, text)
+                if policy.entity_ttl_ms is not None:
+                    ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms)
         yield from self._side_outputs(model, entity, outcome)
 
-    def _restore(self, model: str, entity: str, generation: str) -> EntityState | None:
+    def _restore(self, model: str, entity: str, policy: ModelPolicy) -> EntityState | None:
         text = self._state.value()
         if text is None:
-            return self._warm_start.state(model, entity, generation)
-        return decode_state(text)
+            return self._warm_start.state(model, entity, policy)
+        return decode_state(text) if text != DROPPED else None
+
+    def _drop_if_idle(self, model: str, entity: str, now_ms: int, policy: ModelPolicy) -> Iterator[Any]:
+        """Forget an entity whose time to live is over by `now_ms`, whether or not its timer has fired yet."""
+        if policy.entity_ttl_ms is None:
+            return
+        text = self._state.value()
+        if not text:
+            return
+        expiry_ms = decode_state(text).fence_ms + policy.entity_ttl_ms
+        if expiry_ms <= now_ms:
+            self._state.update(DROPPED)
+            yield update_row(model, entity, policy.shards, expiry_ms, DROPPED)
+
+    def _policy(self, model: str) -> ModelPolicy:
+        policy = self._policies.of(model)
+        assert policy is not None, "parse rejects models without a policy"
+        return policy
 
     def _side_outputs(self, model: str, entity: str | None, outcome: WindowOutcome) -> Iterator[Any]:
         counts: Counter[CountKey] = Counter()
@@ -92,6 +121,11 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
             yield SCORES, "\n".join(lines)
         if outcome.orphans:
             yield ORPHANS, "\n".join(map(orphan_line, outcome.orphans))
+
+
+def update_row(model: str, entity: str, shards: int, close_ms: int, state: str) -> Row:
+    """An element for publish: the entity's new state, or DROPPED."""
+    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", entity, close_ms, state)
 
 
 def encode_state(state: EntityState) -> str:

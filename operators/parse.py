@@ -40,29 +40,27 @@ class Parser:
     max_message_bytes: int
     max_clock_skew_ms: int
 
-    def parse(self, lines: Iterable[Line | Damage], *, source: str, arrival_ms: int, now_ms: int) -> Parsed:
+    def parse(self, lines: Iterable[Line | Damage], *, source: str, arrival_ms: int) -> Parsed:
         """Everything that comes of these lines; `arrival_ms` holds for lines that carry no time of arrival."""
         parsed = Parsed()
         for line in lines:
             try:
-                self._line(line, parsed, arrival_ms, now_ms)
+                self._line(line, parsed, arrival_ms)
             except BadRecord as bad:
                 parsed.counts[minute_of(arrival_ms), "", "lines"] += 1
                 parsed.counts[minute_of(arrival_ms), "", "dead_lettered"] += 1
                 parsed.dead_letters.append(dead_letter(bad, stage="parse", position=f"{source}:{line.offset}", raw=line.data))
         return parsed
 
-    def _line(self, line: Line | Damage, parsed: Parsed, arrival_ms: int, now_ms: int) -> None:
+    def _line(self, line: Line | Damage, parsed: Parsed, arrival_ms: int) -> None:
         if isinstance(line, Damage):
-            raise BadRecord("damaged_file", "file", line.problem, "a whole gzip file")
+            raise BadRecord("damaged_file", "file", line.problem, "must be whole to its end")
         event = decode(
             line.data,
             arrival_ms=arrival_ms,
             max_message_bytes=self.max_message_bytes,
             max_clock_skew_ms=self.max_clock_skew_ms,
         )
-        if event.arrival_ms > now_ms + self.max_clock_skew_ms:
-            raise BadRecord("clock_ahead", "received_at", event.arrival_ms, "not ahead of this machine's clock")
         row, model, names = self._row(event)
         parsed.rows.append(row)
         minute = minute_of(event.event_ms)
@@ -99,12 +97,13 @@ class Parser:
     def _record(self, record: Record) -> tuple[str, str, tuple[str, ...]]:
         policy = self._policy(record.model)
         close = close_ms(record.event_ms, policy.update_interval_ms)
-        return record_row(record, close_ms=close, entity=record.entity or ""), record.model, ("records",)
+        entity = (record.entity or "") if policy.entity_paths else ONE_ENTITY
+        return record_row(record, close_ms=close, entity=entity), record.model, ("records",)
 
     def _policy(self, model: str) -> ModelPolicy:
         policy = self.policies.of(model)
         if policy is None:
-            raise BadRecord("unknown_model", "model", model, "a model that the configuration names")
+            raise BadRecord("unknown_model", "model", model, "must be one that the configuration names")
         return policy
 
 

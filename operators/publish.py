@@ -8,9 +8,10 @@ bytes are functions of the interval, so a replay after a failure writes the same
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 from pyflink.common import Types
@@ -18,11 +19,12 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from lambda_learner.policy import Policies
-from lambda_learner.publish.coefficients import EntityCoefficients
+from lambda_learner.publish.coefficients import Tombstone, Update
+from lambda_learner.publish.generation import publish_generation
 from lambda_learner.publish.shard_writer import ShardWriter
 from lambda_learner.publish.state import from_state
 from lambda_learner.publish.store import open_store
-from operators.learn import decode_state
+from operators.learn import DROPPED, decode_state
 from operators.rows import FIELD
 
 END_OF_INPUT_MS = 2**62  # a timer that only the end of a bounded input fires
@@ -50,39 +52,76 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
         """Name the state and open the bucket."""
         self._pending = runtime_context.get_map_state(MapStateDescriptor("pending", Types.STRING(), Types.STRING()))
         self._store = open_store(self._settings.bucket)
+        self._writers: dict[tuple[str, int], ShardWriter] = {}
+        self._announced: set[str] = set()
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Keep the entity's newest state until its publish interval ends."""
         _, entity, close_ms, state = value
         end_ms = self._end_of_interval(close_ms)
-        self._pending.put(f"{end_ms}{FIELD}{entity}", f"{close_ms}{FIELD}{state}")
+        self._pending.put(f"{end_ms}{FIELD}{entity}", f"{close_ms}{FIELD}{_now_ms()}{FIELD}{state}")
         ctx.timer_service().register_event_time_timer(end_ms)
         yield from ()
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         """Write the delta of the interval that ends now."""
         model, _, shard = ctx.get_current_key().partition(FIELD)
-        updates, newest_ms = self._take(timestamp)
-        close_ms = newest_ms if self._settings.once else timestamp
         policy = self._policies.of(model)
         assert policy is not None, "parse rejects models without a policy"
-        writer = ShardWriter(self._store, model, policy.generation, int(shard), self._settings.epoch)
-        published = writer.publish(close_ms, updates)
-        writer.collect_garbage(time.time_ns() // 1_000_000, self._settings.gc_grace_ms, self._settings.pinned)
+        pending = self._take(timestamp)
+        close_ms = max(p.close_ms for p in pending) if self._settings.once else timestamp
+        if not self._settings.once and model not in self._announced:
+            publish_generation(self._store, model, policy.as_generation(), epoch=self._settings.epoch)
+            self._announced.add(model)
+        writer = self._writer(model, policy.generation, int(shard))
+        published = writer.publish(close_ms, [p.update for p in pending])
+        writer.collect_garbage(_now_ms(), self._settings.gc_grace_ms, self._settings.pinned)
         if published is not None:
-            line = {"model": model, "shard": int(shard), "close_ms": close_ms, "entities": len(updates)}
-            line |= {"newest_close_ms": newest_ms, "published_at_ms": time.time_ns() // 1_000_000}
-            yield orjson.dumps(line).decode()
+            yield published_line(model, int(shard), close_ms, pending, published.bytes_written)
+
+    def _writer(self, model: str, generation: str, shard: int) -> ShardWriter:
+        key = model, shard
+        if key not in self._writers:
+            self._writers[key] = ShardWriter(self._store, model, generation, shard, self._settings.epoch)
+        return self._writers[key]
 
     def _end_of_interval(self, close_ms: int) -> int:
         if self._settings.once:
             return END_OF_INPUT_MS
         return -(-close_ms // self._settings.interval_ms) * self._settings.interval_ms
 
-    def _take(self, end_ms: int) -> tuple[list[EntityCoefficients], int]:
+    def _take(self, end_ms: int) -> list[Pending]:
         prefix = f"{end_ms}{FIELD}"
-        taken = [(key, text.partition(FIELD)) for key, text in self._pending.items() if key.startswith(prefix)]
+        taken = [(key, text) for key, text in self._pending.items() if key.startswith(prefix)]
         for key, _ in taken:
             self._pending.remove(key)
-        entities = [from_state(key[len(prefix) :], decode_state(state)) for key, (_, _, state) in taken]
-        return entities, max((int(close) for _, (close, _, _) in taken), default=0)
+        return sorted((pending_of(key[len(prefix) :], text) for key, text in taken), key=lambda p: p.update.entity)
+
+
+class Pending(NamedTuple):
+    """An update that waits for its publish: its window's close and when it came, both in ms."""
+
+    update: Update
+    close_ms: int
+    came_ms: int
+
+
+def pending_of(entity: str, text: str) -> Pending:
+    """Read back what `process_element` keeps of an entity."""
+    close_ms, came_ms, state = text.split(FIELD)
+    update = Tombstone(entity, int(close_ms)) if state == DROPPED else from_state(entity, decode_state(state))
+    return Pending(update, int(close_ms), int(came_ms))
+
+
+def published_line(model: str, shard: int, close_ms: int, pending: Sequence[Pending], size: int) -> str:
+    """What was published and how fresh it was, as one JSON line; `closes` counts entities by window."""
+    now_ms = _now_ms()
+    line = {"model": model, "shard": shard, "close_ms": close_ms, "entities": len(pending), "bytes": size}
+    line |= {"closes": sorted(Counter(p.close_ms for p in pending).items())}
+    line |= {"newest_close_ms": max(p.close_ms for p in pending)}
+    line |= {"waited_ms": max(now_ms - min(p.came_ms for p in pending), 0), "published_at_ms": now_ms}
+    return orjson.dumps(line).decode()
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

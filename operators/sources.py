@@ -44,10 +44,8 @@ class Read(ProcessFunction):  # type: ignore[misc]
     def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """One text of rows for the join, one of counts, the dead letters."""
         chunk = FileChunk(*json.loads(value)) if isinstance(value, str) else self._plan[value]
-        now_ms = time.time_ns() // 1_000_000
-        parsed = self._parser.parse(
-            read_chunk(chunk), source=chunk.path, arrival_ms=chunk.modified_ms, now_ms=now_ms
-        )
+        arrival_ms = min(chunk.modified_ms, time.time_ns() // 1_000_000)
+        parsed = self._parser.parse(read_chunk(chunk), source=chunk.path, arrival_ms=arrival_ms)
         if parsed.counts:
             yield COUNTS, counts_text(parsed.counts)
         for letter in parsed.dead_letters:

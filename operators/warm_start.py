@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from lambda_learner.learn.state import EntityState
+from lambda_learner.policy import ModelPolicy
 from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.keys import shard_of
 from lambda_learner.publish.manifest import FileEntry
@@ -25,16 +26,15 @@ class WarmStart:
     """The pinned files of each shard, read when the first key of the shard asks."""
 
     bucket: str
-    shards: int
     pinned: Mapping[ShardKey, Sequence[FileEntry]] = field(default_factory=dict)
     _read: dict[ShardKey, Mapping[str, EntityCoefficients]] = field(default_factory=dict)
 
-    def state(self, model: str, entity: str, generation: str) -> EntityState | None:
+    def state(self, model: str, entity: str, policy: ModelPolicy) -> EntityState | None:
         """The published state of an entity, or None."""
-        key = model, generation, shard_of(entity, self.shards)
+        key = model, policy.generation, shard_of(entity, policy.shards)
         if key not in self.pinned:
             return None
         if key not in self._read:
             self._read[key] = read_shard(open_store(self.bucket), *key, files=self.pinned[key])
         coefficients = self._read[key].get(entity)
-        return None if coefficients is None else to_state(coefficients, generation=generation)
+        return None if coefficients is None else to_state(coefficients, generation=policy.generation)

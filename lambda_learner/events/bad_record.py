@@ -30,6 +30,8 @@ Reason: TypeAlias = Literal[
     "bad_heartbeat",
     "bad_record",
     "clock_ahead",
+    "damaged_file",
+    "unknown_model",
 ]
 
 _SHALLOW: Final = Repr()  # six levels and a few members: safe for any depth and size

@@ -50,7 +50,7 @@ def reward(fields: Fields, *, model: str, reward_ms: int, arrival_ms: int, lates
     value = fields.get("reward")
     if not isinstance(value, (int, float)):  # a boolean is an integer: true is 1
         if "reward" not in fields:
-            raise missing("reward", "a number")
+            raise missing(field="reward", accepted="a number")
         raise BadRecord(reason="bad_reward", field="reward", value=show(value), rule="must be a number")
     event_ms = min(reward_ms, arrival_ms)
     return Reward(

@@ -31,7 +31,7 @@ def id_ms(fields: Fields, name: Literal["message_id", "decision_id"], *, latest_
         time_ms = None
     if time_ms is None:
         if name not in fields:
-            raise missing(name, "a KSUID")
+            raise missing(field=name, accepted="a KSUID")
         reason: Reason = "bad_message_id" if name == "message_id" else "bad_decision_id"
         rule = f"must be a KSUID: {ksuid.LENGTH} characters of 0-9A-Za-z, at most {ksuid.MAX}"
         raise BadRecord(reason=reason, field=name, value=show(text), rule=rule)
@@ -46,7 +46,7 @@ def model_name(fields: Fields) -> str:
     if isinstance(name, str) and len(name) <= _MODEL_MAX_CHARACTERS and _is_model_name(name):
         return name
     if "model" not in fields:
-        raise missing("model", "a text")
+        raise missing(field="model", accepted="a text")
     rule = "must be 1 to 64 of a-zA-Z0-9_-. with a letter or digit first"
     raise BadRecord(reason="bad_model", field="model", value=show(name), rule=rule)
 
@@ -63,7 +63,7 @@ def milliseconds(
     value = fields.get(name)
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         if name not in fields:
-            raise missing(name, "an integer")
+            raise missing(field=name, accepted="an integer")
         rule = "must be an integer ≥ 0, ms since 1970-01-01 UTC"
         raise BadRecord(reason=reason, field=name, value=show(value), rule=rule)
     if value > latest_ms:
@@ -89,9 +89,9 @@ def _is_too_deep(value: object) -> bool:
     return False
 
 
-def missing(name: str, accepted: str) -> BadRecord:
+def missing(*, field: str, accepted: str) -> BadRecord:
     """The refusal of a line without a field that its kind needs."""
-    return BadRecord(reason="missing_field", field=name, value="nothing", rule=f"must be there, {accepted}")
+    return BadRecord(reason="missing_field", field=field, value="nothing", rule=f"must be there, {accepted}")
 
 
 def _clock_ahead(name: str, *, value: str, latest_ms: int) -> BadRecord:

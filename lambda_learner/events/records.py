@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 from lambda_learner.events.bad_record import BadRecord, show
 from lambda_learner.events.fields import Fields, canonical_json, missing
@@ -13,6 +13,8 @@ __all__ = ["training_record"]
 
 _Feature: TypeAlias = tuple[str, str, float]
 
+_FEATURES: Final = 'a list of {"name", "term", "value"}'
+
 
 def training_record(fields: Fields, *, model: str, record_ms: int, arrival_ms: int) -> Record:
     """The training record of a line of that type; its id and model are checked already."""
@@ -21,7 +23,7 @@ def training_record(fields: Fields, *, model: str, record_ms: int, arrival_ms: i
     weight = _number(fields, "weight", default=1.0)
     offset = _number(fields, "offset", default=0.0)
     if weight < 0:
-        raise _bad("weight", weight, "must be ≥ 0")
+        raise _bad(field="weight", value=weight, rule="must be ≥ 0")
     features = _features(fields)
     message_id: str = fields["message_id"]
     payload = {
@@ -45,7 +47,9 @@ def _entity(value: Any) -> tuple[str | None, list[Any] | None]:
     values = value if isinstance(value, list) else [value]
     key = entity_key(values) if values else None
     if key is None:
-        raise _bad("entity", value, "must be a text, a number, a boolean, or a list of those")
+        raise _bad(
+            field="entity", value=value, rule="must be a text, a number, a boolean, or a list of those"
+        )
     return key, values
 
 
@@ -53,23 +57,23 @@ def _features(fields: Fields) -> tuple[_Feature, ...]:
     values = fields.get("features")
     if not isinstance(values, list):
         if "features" not in fields:
-            raise missing("features", 'a list of {"name", "term", "value"}')
-        raise _bad("features", values, 'must be a list of {"name", "term", "value"}')
+            raise missing(field="features", accepted=_FEATURES)
+        raise _bad(field="features", value=values, rule=f"must be {_FEATURES}")
     return tuple(_feature(value, f"features[{index}]") for index, value in enumerate(values))
 
 
 def _feature(value: Any, place: str) -> _Feature:
     if not isinstance(value, dict):
-        raise _bad(place, value, 'must be an object {"name", "term", "value"}')
+        raise _bad(field=place, value=value, rule='must be an object {"name", "term", "value"}')
     name, term, number = value.get("name"), value.get("term"), value.get("value")
     if term is None:
         term = ""
     if not isinstance(name, str):
-        raise _bad(f"{place}.name", name, "must be a text")
+        raise _bad(field=f"{place}.name", value=name, rule="must be a text")
     if not isinstance(term, str):
-        raise _bad(f"{place}.term", term, "must be a text")
+        raise _bad(field=f"{place}.term", value=term, rule="must be a text")
     if not isinstance(number, (int, float)):
-        raise _bad(f"{place}.value", number, "must be a number")
+        raise _bad(field=f"{place}.value", value=number, rule="must be a number")
     return name, term, float(number)
 
 
@@ -79,10 +83,10 @@ def _number(fields: Fields, name: str, *, default: float | None = None) -> float
         return default
     if not isinstance(value, (int, float)):
         if name not in fields:
-            raise missing(name, "a number")
-        raise _bad(name, value, "must be a number")
+            raise missing(field=name, accepted="a number")
+        raise _bad(field=name, value=value, rule="must be a number")
     return float(value)
 
 
-def _bad(field: str, value: object, rule: str) -> BadRecord:
+def _bad(*, field: str, value: object, rule: str) -> BadRecord:
     return BadRecord(reason="bad_record", field=field, value=show(value), rule=rule)

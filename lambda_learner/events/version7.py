@@ -1,7 +1,7 @@
 """Decisions of protocol 7 in the words of version 8: variant is the item, givens the context.
 
-The original takes them as version 8 and stores null items. Here a line with a variant and no item is version 7.
-Primitives come wrapped as {"$value": x}, null as {}; what is not wrapped is taken as it is.
+The original takes them as version 8 and stores null items. Here a line with a variant and no item is
+version 7. Primitives come wrapped as {"$value": x}, null as {}; what is not wrapped is taken as it is.
 """
 
 from __future__ import annotations

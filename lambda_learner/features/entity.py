@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import math
+import json
+import sys
 from collections.abc import Sequence
 from typing import Any, Final
 
@@ -17,6 +18,8 @@ __all__ = ["entity_key", "entity_of"]
 _MAX_EXACT: Final = 2**53
 _MAX_INTEGER: Final = 2**64 - 1  # beyond, a line's integers are read as floats
 _MIN_INTEGER: Final = -(2**63)
+# orjson writes 1e22 or 1e+22 by its version; a key outlives versions, and Python's own repr is fixed.
+_PYTHON_JSON: Final = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"))
 
 
 def entity_of(item: Any, context: Any, paths: Sequence[str]) -> str | None:
@@ -31,7 +34,11 @@ def entity_of(item: Any, context: Any, paths: Sequence[str]) -> str | None:
 def entity_key(values: Sequence[Any]) -> str | None:
     """The entity of these values, one a path; None when one of them is null or no finite scalar."""
     scalars = [_scalar(value) for value in values]
-    return None if None in scalars else orjson.dumps(scalars).decode()
+    if None in scalars:
+        return None
+    if any(isinstance(value, float) for value in scalars):
+        return _PYTHON_JSON.encode(scalars)
+    return orjson.dumps(scalars).decode()
 
 
 def _scalar(value: Any) -> str | float | None:
@@ -39,7 +46,7 @@ def _scalar(value: Any) -> str | float | None:
         return value
     if isinstance(value, int) and _MIN_INTEGER <= value <= _MAX_INTEGER:
         return value
-    if not isinstance(value, (int, float)) or not abs(value) < math.inf:
+    if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
         return None
     number = float(value)
     return int(number) if number.is_integer() and abs(number) <= _MAX_EXACT else number

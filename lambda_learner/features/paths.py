@@ -1,7 +1,7 @@
-"""Paths into an item or a context: `item.genre`, `context.device.os`.
+r"""Paths into an item or a context: `item.genre`, `context.device.os`.
 
-Keys are joined by `.`; within a key `.`, `\\` and `×` (which joins the names of a cross) are written with a
-`\\` before them, so that {"a.b": 1} and {"a": {"b": 1}} have two paths. A list's element has its index as key.
+Keys are joined by `.`; within a key `.`, `\` and `×` (which joins the names of a cross) are written with a
+`\` before them, so that {"a.b": 1} and {"a": {"b": 1}} have two paths. A list's element has its index as key.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 from lambda_learner.learn.state import INTERCEPT, CoefficientPrior, Example, FeatureKey
@@ -24,7 +25,7 @@ class Design(NamedTuple):
     """A dense matrix of records by columns; `active` holds the columns' coefficients, None when all."""
 
     matrix: FloatArray
-    active: list[int] | None
+    active: npt.NDArray[np.intp] | None
 
 
 def unseen(examples: Iterable[Example], index: dict[FeatureKey, int]) -> set[FeatureKey]:
@@ -72,11 +73,11 @@ def design(examples: Sequence[Example], index: dict[FeatureKey, int], *, sparse:
     explicit intercept feature adds to the 1, as in Lambda Learner.
     """
     rows = [[(index[key], value) for key, value in e.features.items() if value] for e in examples]
-    touched = {0}.union(*([position for position, _ in row] for row in rows)) if sparse else ()
-    if not sparse or len(touched) == len(index):
+    if not sparse:
         return Design(_dense(rows, range(len(index))), None)
-    active = sorted(touched)
-    return Design(_dense(rows, {position: column for column, position in enumerate(active)}), active)
+    active = sorted({0}.union(*([position for position, _ in row] for row in rows)))
+    matrix = _dense(rows, {position: column for column, position in enumerate(active)})
+    return Design(matrix, np.array(active, dtype=np.intp))
 
 
 def _dense(rows: Sequence[Sequence[tuple[int, float]]], column: Mapping[int, int] | range) -> FloatArray:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from operator import attrgetter
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -38,6 +38,7 @@ __all__ = [
     "learn",
 ]
 
+MAX_DENSE: Final = 64  # coefficients; below, picking columns costs more than computing with zeros
 Outcome = Literal["learned", "fenced", "non_finite"]
 
 
@@ -116,7 +117,8 @@ def _learned(
     if new:
         belief = grown(known, new, settings.prior)
         index = {key: position for position, key in enumerate(belief.names)}
-    table = design(examples, index, sparse=belief.posterior.is_diagonal)
+    sparse = belief.posterior.is_diagonal and len(belief.names) > MAX_DENSE
+    table = design(examples, index, sparse=sparse)
     offsets = np.array([example.offset for example in examples], dtype=np.float64)
     mean = belief.posterior.mean
     margins = table.matrix @ (mean if table.active is None else mean[table.active]) + offsets

@@ -17,9 +17,16 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from lambda_learner.learn.losses import LOSSES, Kind, scalar_log1p_exp, scalar_sigmoid
+from lambda_learner.learn.few import MAX_FEW, minimise_few
+from lambda_learner.learn.losses import Kind, scalar_log1p_exp, scalar_sigmoid
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
-from lambda_learner.learn.search import MAX_ITERATIONS, coefficient_space, minimise, record_space
+from lambda_learner.learn.search import (
+    MAX_ITERATIONS,
+    coefficient_space,
+    dual_kernel,
+    minimise,
+    record_space,
+)
 
 __all__ = ["NewtonResult", "update"]
 
@@ -69,11 +76,12 @@ def update(  # noqa: PLR0913 - the records are four parallel arrays
     if n == 1:
         record = (float(labels[0]), float(weights[0]), float(offsets[0]))
         return _update_with_one(features[0], record, prior, kind=kind)
-    space = record_space(features, prior) if n <= d else coefficient_space(features, prior)
     start = features @ prior.mean + offsets
+    if kind == "logistic" and n <= min(d, MAX_FEW):
+        return _update_with_few(features, labels, weights, start, prior=prior)
+    space = record_space(features, prior) if n <= d else coefficient_space(features, prior)
     point, iterations, converged = minimise(space, start, labels, weights, kind=kind)
-    information = weights * LOSSES[kind].curvature(point.margins, labels)
-    precision = _add_information(prior.precision, features, information)
+    precision = _add_information(prior.precision, features, point.information)
     posterior = GaussianPosterior(prior.mean + space.to_shift(point.unknowns), precision)
     return NewtonResult(posterior, point.value, iterations, converged)
 
@@ -93,6 +101,22 @@ def _update_with_one(
     added = dual.information * (x * x if prior.is_diagonal else np.outer(x, x))
     posterior = GaussianPosterior(prior.mean + dual.weight * spread, a + added)
     return NewtonResult(posterior, dual.loss, dual.iterations, dual.converged)
+
+
+def _update_with_few(
+    features: FloatArray,
+    labels: FloatArray,
+    weights: FloatArray,
+    start: FloatArray,
+    *,
+    prior: GaussianPosterior,
+) -> NewtonResult:
+    """`update` for a handful of logistic records with the margins `start`, solved in plain floats."""
+    spread, kernel = dual_kernel(features, prior)
+    optimum = minimise_few(kernel.tolist(), start.tolist(), labels.tolist(), weights.tolist())
+    precision = _add_information(prior.precision, features, np.array(optimum.information))
+    posterior = GaussianPosterior(prior.mean + spread @ np.array(optimum.dual), precision)
+    return NewtonResult(posterior, optimum.value, optimum.iterations, optimum.converged)
 
 
 def _linear_dual(start: float, label: float, weight: float, variance: float) -> _Dual:
@@ -116,9 +140,13 @@ def _logistic_dual(start: float, label: float, weight: float, variance: float) -
 
 
 def _root(first: float, pull: float) -> tuple[float, int, bool]:
-    """The s with s = first + pull σ(-s), by Newton's method kept inside a bracket; `pull` >= 0."""
+    """The s with s = first + pull σ(-s), `pull` >= 0, by Newton's method kept inside a bracket.
+
+    A step that leaves the bracket, or is not half as long as the last, bisects instead: with features of 1e6
+    Newton's steps alone go to and fro between the bracket's ends.
+    """
     low, high = first, first + pull * scalar_sigmoid(-first)
-    s = low
+    s, last = low, 2.0 * (high - low)
     for iteration in range(1, MAX_ITERATIONS + 1):
         p = scalar_sigmoid(-s)
         excess = s - first - pull * p
@@ -126,12 +154,12 @@ def _root(first: float, pull: float) -> tuple[float, int, bool]:
             high = s
         else:
             low = s
-        following = s - excess / (1.0 + pull * p * (1.0 - p))
-        if not low <= following <= high:
-            following = 0.5 * (low + high)
-        if abs(following - s) <= ROOT_TOLERANCE * max(1.0, abs(s)):
-            return following, iteration, True
-        s = following
+        step = -excess / (1.0 + pull * p * (1.0 - p))
+        if not (low <= s + step <= high and abs(step) <= 0.5 * abs(last)):
+            step = 0.5 * (low + high) - s
+        s, last = s + step, step
+        if abs(step) <= ROOT_TOLERANCE * max(1.0, abs(s)):
+            return s, iteration, True
     return s, MAX_ITERATIONS, False
 
 

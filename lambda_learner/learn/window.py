@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
 import orjson
 
 from lambda_learner.evaluate.progressive import increments
 from lambda_learner.features.flatten import flatten
 from lambda_learner.join import JoinedRow, OrphanRewards, RewardedDecision, reward_decision
 from lambda_learner.learn.entity import learn
-from lambda_learner.learn.state import EntityState, Example, Score
+from lambda_learner.learn.state import EntityState, Example, LearnResult, Score
 from lambda_learner.policy import ModelPolicy
 
 MinuteCount = tuple[int, str]  # minute's start in ms (0: of the whole run), name
+EXACT_RECORDS = 4  # updates of up to so many records are counted each by itself
+SMALLEST_STEP = 1e-6  # smaller ones count as this
 RECORD_CLASSES = {"joined": "learned_records", "duplicate_decisions": "duplicate_records"}
 
 
@@ -54,8 +58,8 @@ def learn_window(
     if result.outcome == "fenced":
         outcome.counts[0, "already_learned"] += len(examples)
         return outcome
+    _count_result(outcome, result, policy)
     outcome.state, outcome.changed, outcome.scores = result.state, True, result.scores
-    _count_result(outcome, result.outcome, result.dropped_features, policy)
     return outcome
 
 
@@ -79,18 +83,40 @@ def _decision_example(decision: RewardedDecision, outcome: WindowOutcome, policy
 
 def _record_example(record: RewardedDecision) -> Example:
     payload = orjson.loads(record.payload)
-    features = {(f["name"], f["term"]): float(f["value"]) for f in payload["features"]}
+    features: Counter[tuple[str, str]] = Counter()
+    for feature in payload["features"]:
+        features[feature["name"], feature["term"]] += feature["value"]
     return Example(
         record.decision_id, features, payload["label"], payload.get("weight", 1.0), payload.get("offset", 0.0)
     )
 
 
-def _count_result(outcome: WindowOutcome, learned: str, dropped_features: int, policy: ModelPolicy) -> None:
-    outcome.counts[0, "updates"] += 1
-    if learned == "non_finite":
-        outcome.counts[0, "non_finite_updates"] += 1
-    if dropped_features:
-        outcome.counts[0, "dropped_features"] += dropped_features
-    for score in outcome.scores:
+def _count_result(outcome: WindowOutcome, result: LearnResult, policy: ModelPolicy) -> None:
+    counts = outcome.counts
+    counts[0, "updates"] += 1
+    counts[0, f"update_records.{_records_bin(len(result.scores))}"] += 1
+    counts[0, f"update_step.{_step_bin(outcome.state, result.state, policy)}"] += 1
+    if result.outcome == "non_finite":
+        counts[0, "non_finite_updates"] += 1
+    if result.dropped_features:
+        counts[0, "dropped_features"] += result.dropped_features
+    for score in result.scores:
         for name, n in increments(score, policy.learner.kind):
-            outcome.counts[0, name] += n
+            counts[0, name] += n
+
+
+def _records_bin(records: int) -> int:
+    """The lower bound of the bin: 1, 2, 3, 4, then 5, 9, 17, … (powers of two plus one)."""
+    return records if records <= EXACT_RECORDS else 1 + (1 << (records - 1).bit_length() - 1)
+
+
+def _step_bin(before: EntityState | None, after: EntityState, policy: ModelPolicy) -> int:
+    """The size of the step of the mean, in quarters of a power of ten; a coefficient that is new starts at its prior."""
+    mean = after.posterior.mean
+    if before is not None and before.names == after.names:
+        step = mean - before.posterior.mean
+    else:
+        known = {} if before is None else dict(zip(before.names, before.posterior.mean.tolist(), strict=True))
+        prior = policy.learner.prior
+        step = mean - np.array([known.get(name, prior.of(name)[0]) for name in after.names])
+    return math.floor(4 * math.log10(max(math.sqrt(float(step @ step)), SMALLEST_STEP)))

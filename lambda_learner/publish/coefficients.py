@@ -38,7 +38,7 @@ class EntityCoefficients:
         size = len(self.names)
         if size == 0 or self.mean.shape != (size,) or self.precision.shape not in {(size,), (size, size)}:
             message = (
-                f"{size} names (at least 1) need a mean of shape ({size},) and a precision of shape ({size},) "
+                f"{size} names (at least 1) need a mean of shape ({size},) and a precision of ({size},) "
                 f"or ({size}, {size}); got {self.mean.shape} and {self.precision.shape} "
                 f"(entity {self.entity[:80]!r})"
             )
@@ -61,8 +61,9 @@ Update = EntityCoefficients | Tombstone
 
 
 def newest_of_each(updates: Iterable[Update]) -> dict[str, Update]:
-    """Give each entity's update with the latest close (of equal closes the last given), in order of
-    entity.""" newest: dict[str, Update] = {} for update in updates:
+    """Give each entity's update of the latest close (of equal closes the last), in order of entity."""
+    newest: dict[str, Update] = {}
+    for update in updates:
         held = newest.get(update.entity)
         if held is None or update.close_ms >= held.close_ms:
             newest[update.entity] = update

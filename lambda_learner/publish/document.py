@@ -25,9 +25,12 @@ class Document:
     """The fields of one JSON object; a field that is not as it must be raises the given error."""
 
     def __init__(self, fields: Any, key: str, error: type[DamagedObject], *, path: str = "") -> None:
-        """Hold the fields of the object under `key`; `path` says where they lie in the whole, for
-        messages.""" self._key = key self._error = error self._path = path if not isinstance(fields, dict):
-            raise self.failure(path.rstrip(".") or "the document", "an object", fields)
+        """Hold the fields of the object under `key`; `path` is their place in it, for messages."""
+        self._key = key
+        self._error = error
+        self._path = path
+        if not isinstance(fields, dict):
+            raise self.failure(path.rstrip(".") or "the document", "an object", value=fields)
         self._fields = fields
 
     @classmethod
@@ -43,7 +46,7 @@ class Document:
             raise NewerFormat(key, written, format_version)
         return document
 
-    def failure(self, field: str, accepted: str, value: Any) -> DamagedObject:
+    def failure(self, field: str, accepted: str, *, value: Any) -> DamagedObject:
         """Give the error that says what a field must be, and what it is."""
         return self._error(self._key, f"{field} must be {accepted}, got {repr(value)[:SHOWN]}")
 
@@ -51,30 +54,32 @@ class Document:
         """Give a text field."""
         value = self._fields.get(name)
         if not isinstance(value, str) or (among and value not in among):
-            raise self.failure(self._path + name, f"one of {', '.join(among)}" if among else "a text", value)
+            raise self.failure(
+                self._path + name, f"one of {', '.join(among)}" if among else "a text", value=value
+            )
         return value
 
     def integer(self, name: str, *, minimum: int) -> int:
         """Give an integer field."""
         value = self._fields.get(name)
         if not isinstance(value, int) or isinstance(value, bool) or value < minimum:
-            raise self.failure(self._path + name, f"an integer ≥ {minimum}", value)
+            raise self.failure(self._path + name, f"an integer ≥ {minimum}", value=value)
         return value
 
     def number(self, name: str, *, positive: bool = False) -> float:
         """Give a finite number field."""
         value = self._fields.get(name)
         if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
-            raise self.failure(self._path + name, "a finite number", value)
+            raise self.failure(self._path + name, "a finite number", value=value)
         if positive and value <= 0:
-            raise self.failure(self._path + name, "a number > 0", value)
+            raise self.failure(self._path + name, "a number > 0", value=value)
         return float(value)
 
     def texts(self, name: str) -> tuple[str, ...]:
         """Give a list of texts."""
         value = self._fields.get(name)
         if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-            raise self.failure(self._path + name, "a list of texts", value)
+            raise self.failure(self._path + name, "a list of texts", value=value)
         return tuple(value)
 
     def child(self, name: str) -> Document:
@@ -85,7 +90,7 @@ class Document:
         """Give a list of objects."""
         value = self._fields.get(name)
         if not isinstance(value, list):
-            raise self.failure(self._path + name, "a list", value)
+            raise self.failure(self._path + name, "a list", value=value)
         return tuple(
             Document(fields, self._key, self._error, path=f"{self._path}{name}[{index}].")
             for index, fields in enumerate(value)

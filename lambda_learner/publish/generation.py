@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, get_args
 
 import orjson
 
-from lambda_learner.join import RewardPolicy
+from lambda_learner.join import RewardFunction, RewardPolicy
 from lambda_learner.learn.state import CoefficientPrior
 from lambda_learner.publish import keys, owner
 from lambda_learner.publish.document import Document, to_text
@@ -38,6 +38,7 @@ ID_DIGITS = 12  # hex digits: 48 bits, ample for the few generations of one mode
 Kind = Literal["logistic", "linear"]
 PosteriorForm = Literal["diagonal", "full"]
 _KINDS: dict[str, Kind] = {"logistic": "logistic", "linear": "linear"}
+_FUNCTIONS: dict[str, RewardFunction] = {name: name for name in get_args(RewardFunction)}
 _FORMS: dict[str, PosteriorForm] = {"diagonal": "diagonal", "full": "full"}
 
 
@@ -107,7 +108,7 @@ def loads(data: bytes, key: str) -> Generation:
         features=document.texts("features"),
         reward=RewardPolicy(
             window_ms=reward.integer("window_ms", minimum=0),
-            function=reward.text("function"),
+            function=_FUNCTIONS[reward.text("function", among=tuple(_FUNCTIONS))],
             default=reward.number("default"),
             max_rewards=reward.integer("max_rewards", minimum=1),
         ),

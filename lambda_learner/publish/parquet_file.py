@@ -10,7 +10,8 @@ import pyarrow.parquet as pq
 from lambda_learner.publish.coefficients import Update
 from lambda_learner.publish.errors import DamagedCoefficients, NewerFormat
 from lambda_learner.publish.merge import single_chunk
-from lambda_learner.publish.rows import SCHEMA, TEXTS, decode, encode
+from lambda_learner.publish.row_builder import encode
+from lambda_learner.publish.rows import SCHEMA, TEXTS, decode
 
 __all__ = [
     "FORMAT_VERSION",
@@ -37,7 +38,7 @@ _WRITER_OPTIONS = {
     "store_schema": True,  # without it the format version is not written either
 }
 _ROW_GROUP_ROWS = 1024 * 1024
-_UNREADABLE = (pa.ArrowException, OSError, ValueError, KeyError, TypeError, OverflowError)
+_UNREADABLE = (pa.ArrowException, OSError, ValueError, LookupError, TypeError, OverflowError)
 
 
 def to_parquet(updates: Iterable[Update]) -> bytes:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from lambda_learner.publish.coefficients import EntityCoefficients, Tombstone
-from lambda_learner.publish.errors import DamagedCoefficients
+from lambda_learner.publish.errors import DamagedCoefficients, DamagedManifest
+from lambda_learner.publish.keys import manifest_key
 from lambda_learner.publish.manifest import FileEntry, Manifest, VersionedManifest, read_manifest
 from lambda_learner.publish.merge import merge
 from lambda_learner.publish.parquet_file import decode_table, table_from_bytes
 from lambda_learner.publish.store import Store, etag_of
 
-__all__ = ["Shard", "load_shard", "read_shard", "read_table"]
+__all__ = ["NOTHING_PUBLISHED", "Shard", "load_shard", "read_shard", "read_table"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +27,7 @@ class Shard:
     entities: Mapping[str, EntityCoefficients]
 
 
-NOTHING = Shard(None, "", {})
+NOTHING_PUBLISHED = Shard(None, "", {})
 
 
 def read_shard(
@@ -41,8 +42,13 @@ def read_shard(
     return dict(load_shard(store, model, generation, shard).entities)
 
 
-def load_shard(store: Store, model: str, generation: str, shard: int, *, previous: Shard = NOTHING) -> Shard:
-    """Give the shard of the newest manifest; files that `previous` has merged already are not read again."""
+def load_shard(
+    store: Store, model: str, generation: str, shard: int, *, previous: Shard = NOTHING_PUBLISHED
+) -> Shard:
+    """Give the shard of the newest manifest; files that `previous` has merged already are not read again.
+
+    Raises DamagedManifest or DamagedCoefficients, also for a manifest that `previous` had and that is gone.
+    """
     found = read_manifest(store, model, generation, shard)
     while found is not None:
         if found.etag == previous.etag:
@@ -55,7 +61,9 @@ def load_shard(store: Store, model: str, generation: str, shard: int, *, previou
             if newest is None or newest.etag == found.etag:
                 raise
             found = newest
-    return NOTHING
+    if previous.manifest is not None:
+        raise DamagedManifest(manifest_key(model, generation, shard), "it is gone")
+    return NOTHING_PUBLISHED
 
 
 def read_table(store: Store, entry: FileEntry) -> pa.Table:

@@ -22,7 +22,7 @@ from lambda_learner.publish.manifest import FileEntry, Manifest, VersionedManife
 from lambda_learner.publish.merge import merge
 from lambda_learner.publish.parquet_file import table_to_bytes
 from lambda_learner.publish.reader import read_table
-from lambda_learner.publish.rows import encode
+from lambda_learner.publish.row_builder import encode
 from lambda_learner.publish.store import Store, etag_of
 
 __all__ = ["Fenced", "Published", "ShardWriter", "is_merge_due"]
@@ -59,7 +59,7 @@ class ShardWriter:
 
         Raises Fenced if a newer epoch owns the shard. May be repeated after any failure.
         """
-        keys.close_text(close_ms)
+        keys.close_text(close_ms)  # ValueError before anything is written
         while True:
             found = self._current()
             if found.manifest.committed_close_ms >= close_ms:
@@ -75,16 +75,15 @@ class ShardWriter:
         `now_ms` is the wall clock. A file goes at the earliest one grace period after this writer saw it
         unused, or after the manifest was last written.
         """
-        listed = list(
-            self._store.list(self._folder)
-        )  # before the manifest: what that commits meanwhile is kept
+        # Listed before the manifest is read: what is committed between the two is kept.
+        listed = list(self._store.list(self._folder))
         modified_ms = next((info.modified_ms for info in listed if info.key == self._key), None)
         if modified_ms is None:
             return ()
         live = {entry.key for entry in self._current().manifest.files}
         garbage = sort_garbage(
-            listed,
-            live | set(pinned) | {self._key},
+            [info for info in listed if info.key.endswith(".parquet")],
+            live | set(pinned),
             unused_since_ms=self._unused_since_ms,
             manifest_modified_ms=modified_ms,
             now_ms=now_ms,
@@ -114,18 +113,15 @@ class ShardWriter:
             return VersionedManifest(raised, etag)
 
     def _commit(self, found: VersionedManifest, close_ms: int, updates: Sequence[Update]) -> Published:
-        held = found.manifest
-        kind, rows, kept = self._next_rows(held.files, encode(updates))
-        if rows.num_rows == 0:
-            file, data = None, b""
-            files = kept
-        else:
+        kind, rows, files = self._next_rows(found.manifest.files, encode(updates))
+        file, data = None, b""
+        if rows.num_rows:  # none: no updates, or a merge of nothing but tombstones
             data = table_to_bytes(rows)
-            key = (keys.base_key if kind == "base" else keys.delta_key)(self._folder, close_ms)
-            key = self._put_file(key, data)
+            key_of = keys.base_key if kind == "base" else keys.delta_key
+            key = self._put_file(key_of(self._folder, close_ms), data)
             file = FileEntry(key, rows.num_rows, kind, close_ms, etag_of(data))
-            files = (*kept, file)
-        after = replace(held, committed_close_ms=close_ms, files=files)
+            files = (*files, file)
+        after = replace(found.manifest, committed_close_ms=close_ms, files=files)
         etag = self._store.put_if(self._key, manifest.dumps(after), found.etag)
         return Published(close_ms, file, len(data), etag)
 

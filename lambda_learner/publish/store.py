@@ -57,8 +57,7 @@ class Store(Protocol):
         """Write the object, whatever was there."""
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> str:
-        """Write over the object of that etag (None: over nothing), else PreconditionFailed; give the new
-        etag."""
+        """Write over the object of that etag (None: over nothing), else PreconditionFailed; give its etag."""
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Give the objects whose key starts with the prefix, in order of key."""
@@ -90,7 +89,8 @@ class FolderStore:
         except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
             return None
         except OSError as error:
-            raise self._failure(f"read {key}", error) from error
+            failure = self._failure(f"read {key}", error)
+            raise failure from error
         return Object(data, etag_of(data))
 
     def put(self, key: str, data: bytes) -> None:
@@ -100,8 +100,9 @@ class FolderStore:
             _replace(path, data)
 
     def put_if(self, key: str, data: bytes, etag: str | None) -> str:
-        """Write over the object of that etag (None: over nothing), else PreconditionFailed; give the new
-        etag.""" path = self._path(key) with self._writing(key, path.parent):
+        """Write over the object of that etag (None: over nothing), else PreconditionFailed; give its etag."""
+        path = self._path(key)
+        with self._writing(key, path.parent):
             current = self.get(key)
             if (current.etag if current else None) != etag:
                 raise PreconditionFailed(key)
@@ -151,12 +152,13 @@ class FolderStore:
                 (folder / _TEMPORARY).unlink(missing_ok=True)
                 yield
         except OSError as error:
-            raise self._failure(f"write {key}", error) from error
+            failure = self._failure(f"write {key}", error)
+            raise failure from error
 
     def _failure(self, action: str, error: OSError) -> StoreError:
         return StoreError(
-            f"cannot {action} in {self._root}: {error.strerror or error}; give this user access to the folder "
-            "and the disk free space, or name another folder under `bucket`"
+            f"cannot {action} in {self._root}: {error.strerror or error}; give this user access to the "
+            "folder and the disk free space, or name another folder under `bucket`"
         )
 
 

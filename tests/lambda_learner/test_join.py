@@ -67,10 +67,23 @@ def test_a_hand_made_row_gives_its_hand_made_result(case: dict[str, Any]) -> Non
 
 @pytest.mark.parametrize(
     ("function", "reward"),
-    [("sum", 12.0), ("mean", 3.0), ("min", -1.0), ("max", 8.0), ("median", 2.5), ("first", 8.0), ("last", 3.0)],
+    [
+        ("sum", 12.0),
+        ("mean", 3.0),
+        ("min", -1.0),
+        ("max", 8.0),
+        ("median", 2.5),
+        ("first", 8.0),
+        ("last", 3.0),
+    ],
 )
 def test_each_reward_function_sees_the_rewards_in_order_of_message_id(function: Any, reward: float) -> None:
-    rewards = (RewardCopy("d", 0, 3.0), RewardCopy("a", 9, 8.0), RewardCopy("c", 0, 2.0), RewardCopy("b", 0, -1.0))
+    rewards = (
+        RewardCopy("d", 0, 3.0),
+        RewardCopy("a", 9, 8.0),
+        RewardCopy("c", 0, 2.0),
+        RewardCopy("b", 0, -1.0),
+    )
     assert rewarded(*rewards, policy=RewardPolicy(function=function)).reward == reward
 
 
@@ -94,7 +107,10 @@ def test_the_sum_is_taken_in_order_of_message_id() -> None:
 
 
 def test_a_reward_seen_twice_counts_once() -> None:
-    once, twice = rewarded(RewardCopy("a", 0, 2.0)), rewarded(RewardCopy("a", 0, 2.0), RewardCopy("a", 5, 2.0))
+    once, twice = (
+        rewarded(RewardCopy("a", 0, 2.0)),
+        rewarded(RewardCopy("a", 0, 2.0), RewardCopy("a", 5, 2.0)),
+    )
     assert (once.reward, once.rewards) == (twice.reward, twice.rewards)
     assert totals(twice) == {"joined": 1, "credited": 1, "duplicate_rewards": 1}
 
@@ -106,7 +122,10 @@ def test_of_conflicting_values_the_greatest_wins() -> None:
 def test_only_the_first_rewards_by_message_id_enter_the_reward() -> None:
     rewards = [RewardCopy(f"{number:02}", 0, 1.0) for number in range(10)]
     result = rewarded(*reversed(rewards), policy=RewardPolicy(max_rewards=4))
-    assert (result.reward, [message_id for message_id, _ in result.rewards]) == (4.0, ["00", "01", "02", "03"])
+    assert (result.reward, [message_id for message_id, _ in result.rewards]) == (
+        4.0,
+        ["00", "01", "02", "03"],
+    )
     assert totals(result) == {"joined": 1, "credited": 10, "excess_rewards": 6}
 
 
@@ -132,7 +151,8 @@ def test_the_first_copy_by_event_time_is_the_joined_one() -> None:
 
 def test_rewards_without_a_decision_are_orphans_counted_once_each() -> None:
     result = reward_decision(
-        row(RewardCopy("b", 0, 1.0), RewardCopy("a", 0, 2.0), RewardCopy("b", 1, 1.0), copies=()), RewardPolicy()
+        row(RewardCopy("b", 0, 1.0), RewardCopy("a", 0, 2.0), RewardCopy("b", 1, 1.0), copies=()),
+        RewardPolicy(),
     )
     assert isinstance(result, OrphanRewards)
     assert result.rewards == (("a", 2.0), ("b", 1.0))

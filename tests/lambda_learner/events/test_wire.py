@@ -62,7 +62,9 @@ def test_a_line_over_the_size_limit_is_refused_unread() -> None:
 
 
 def test_a_newline_at_the_end_does_no_harm() -> None:
-    assert decode(line(REWARD) + b"\r\n", arrival_ms=ARRIVAL_MS) == decode(line(REWARD), arrival_ms=ARRIVAL_MS)
+    assert decode(line(REWARD) + b"\r\n", arrival_ms=ARRIVAL_MS) == decode(
+        line(REWARD), arrival_ms=ARRIVAL_MS
+    )
 
 
 def test_unknown_fields_are_ignored() -> None:
@@ -92,7 +94,8 @@ def test_a_model_name_of_64_ascii_characters_is_taken(model: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "model", [None, 1, "", "x" * 65, "_a", "-a", ".a", "a\n", "a b", "a/b", "é", "modèle", "a٣", "../x", "a\x00"]
+    "model",
+    [None, 1, "", "x" * 65, "_a", "-a", ".a", "a\n", "a b", "a/b", "é", "modèle", "a٣", "../x", "a\x00"],
 )
 def test_any_other_model_name_is_refused(model: object) -> None:
     error = refusal(line(DECISION, model=model))

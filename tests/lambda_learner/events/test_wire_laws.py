@@ -15,7 +15,14 @@ NOW_MS = NOW_S * 1000
 ID = ksuid.encode(NOW_S, b"decision-0000001")
 FEATURES = [{"name": "a", "term": "b", "value": 1}]
 LINES: list[dict[str, Any]] = [
-    {"message_id": ID, "model": "m", "item": {"a": [1, "x"]}, "count": 3, "sample": None, "context": {"h": 9}},
+    {
+        "message_id": ID,
+        "model": "m",
+        "item": {"a": [1, "x"]},
+        "count": 3,
+        "sample": None,
+        "context": {"h": 9},
+    },
     {"message_id": ID, "model": "m", "variant": {"$value": 1}, "count": 3, "runners_up": [1], "sample": {}},
     {"message_id": ID, "model": "m", "decision_id": ID, "reward": 1.5, "received_at": NOW_MS},
     {"type": "record", "message_id": ID, "model": "m", "entity": "u", "label": 1, "features": FEATURES},

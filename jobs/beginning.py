@@ -1,0 +1,94 @@
+"""Decides what a run begins with: its input plan, each model's generation, the published files to start from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from config.policies import feature_spec, learner_settings, reward_policy
+from config.settings import Settings
+from jobs.job_state import Beginning
+from lambda_learner.policy import ModelPolicy, Policies
+from lambda_learner.publish.generation import Generation, fresh_generation_id, generation_id, read_generation
+from lambda_learner.publish.keys import COEFFICIENTS
+from lambda_learner.publish.manifest import FileEntry, read_manifest
+from lambda_learner.publish.store import Store
+from operators.files import FileChunk
+from operators.warm_start import ShardKey
+
+
+def begin(settings: Settings, store: Store, *, chunks: Sequence[FileChunk], fresh: bool) -> Beginning:
+    """What a first start decides; `fresh` starts a new generation of every model, which knows nothing."""
+    live = _live_generations(store)
+    names = [*live, *(name for name in settings.models if name not in live)]
+    generations = {name: _generation(settings, name, live.get(name), fresh=fresh) for name in names}
+    return Beginning(chunks, generations, _pinned(store, live, generations))
+
+
+def policies_of(settings: Settings, generations: Mapping[str, str], shards: Mapping[str, int]) -> Policies:
+    """The policy of each model that the settings or the bucket name, and of those that neither does."""
+    unknown = None if settings.unknown_models == "reject" else _policy(settings, "", generations, shards)
+    named = {name: _policy(settings, name, generations, shards) for name in {*settings.models, *generations}}
+    if settings.unknown_models == "reject":
+        named = {name: policy for name, policy in named.items() if name in settings.models}
+    return Policies(named, unknown)
+
+
+def shards_of(store: Store, generations: Mapping[str, str]) -> dict[str, int]:
+    """The number of shards of each generation that is in the bucket already: it never changes within one."""
+    live = _live_generations(store)
+    return {name: live[name].shards for name in generations if name in live and live[name].generation == generations[name]}
+
+
+def _policy(
+    settings: Settings, name: str, generations: Mapping[str, str], shards: Mapping[str, int]
+) -> ModelPolicy:
+    learner = settings.model_for(name).learner
+    return ModelPolicy(
+        reward=reward_policy(settings.model_for(name).reward),
+        update_interval_ms=learner.update_interval_ms,
+        entity_paths=learner.entity,
+        features=feature_spec(learner),
+        learner=learner_settings(learner),
+        generation=generations.get(name) or _stem(settings, name),
+        shards=shards.get(name, settings.stream.shards),
+        entity_ttl_ms=learner.entity_ttl_ms,
+        learned=name in settings.models or settings.unknown_models == "learn",
+    )
+
+
+def _stem(settings: Settings, name: str) -> str:
+    learner = settings.model_for(name).learner
+    return generation_id(
+        kind=learner.kind,
+        entity_paths=learner.entity,
+        features=learner.features,
+        reward=reward_policy(settings.model_for(name).reward),
+        posterior=learner.posterior,
+    )
+
+
+def _generation(settings: Settings, name: str, live: Generation | None, *, fresh: bool) -> str:
+    stem = _stem(settings, name)
+    if live is None or live.generation.partition("-")[0] != stem:
+        return stem
+    return fresh_generation_id(live.generation) if fresh else live.generation
+
+
+def _live_generations(store: Store) -> dict[str, Generation]:
+    models = {info.key.split("/")[1] for info in store.list(COEFFICIENTS) if info.key.endswith("/generation.json")}
+    found = {model: read_generation(store, model) for model in sorted(models)}
+    return {model: version.generation for model, version in found.items() if version is not None}
+
+
+def _pinned(
+    store: Store, live: Mapping[str, Generation], generations: Mapping[str, str]
+) -> dict[ShardKey, Sequence[FileEntry]]:
+    pinned: dict[ShardKey, Sequence[FileEntry]] = {}
+    for model, generation in live.items():
+        if generations[model] != generation.generation:
+            continue
+        for shard in range(generation.shards):
+            manifest = read_manifest(store, model, generation.generation, shard)
+            if manifest is not None and manifest.manifest.files:
+                pinned[model, generation.generation, shard] = manifest.manifest.files
+    return pinned

@@ -1,0 +1,74 @@
+"""The command line: `lambda-learner COMMAND`."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from config.load import ConfigError, load
+from config.settings import Settings
+from config.warnings import warnings_of
+from jobs.java import JavaNotFound
+from jobs.job_state import StateError
+from jobs.run import RunOptions, run
+from lambda_learner.publish.errors import BucketError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in.")
+Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
+EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound)  # what a user can mend: a message, no traceback
+BAD_USAGE = 2
+
+
+@app.command("run")
+def run_command(
+    config: Config,
+    *,
+    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
+    take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
+    progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
+) -> None:
+    """Run the main job: from the newest checkpoint if there is one; many bounded files in batch mode."""
+    _run(config, RunOptions(scores, fresh, take_over, None, progress))
+
+
+@app.command("replay")
+def replay_command(
+    config: Config,
+    *,
+    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
+    take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
+    progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
+) -> None:
+    """Run the same graph in batch mode: no order of files or lines matters, nothing is late."""
+    _run(config, RunOptions(scores, fresh, take_over, True, progress))
+
+
+def _run(config: Path, options: RunOptions) -> None:
+    settings = settings_from(config)
+    for warning in warnings_of(settings):
+        typer.echo(f"warning: {warning}", err=True)
+    typer.echo(json.dumps(run(settings, options)))
+
+
+def settings_from(config: Path) -> Settings:
+    """The settings of a file."""
+    return load(config)
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """The console script: what a user can mend is told in a message."""
+    try:
+        return app(arguments)
+    except EXPECTED as error:
+        typer.echo(f"lambda-learner: {error}", err=True)
+        sys.exit(BAD_USAGE)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""Runs the main job on this machine: claims the bucket, begins or resumes, shows progress, ends with the summary."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from config.settings import Settings
+from jobs import progress
+from jobs.beginning import begin, policies_of, shards_of
+from jobs.flink import Runtime, environments, free_port
+from jobs.job_state import Beginning, JobState, StateError
+from jobs.summary import collect_lines, summarise, write_scores
+from lambda_learner.policy import Policies
+from lambda_learner.publish.owner import claim
+from lambda_learner.publish.store import Store, open_store
+from operators.files import event_files
+from operators.sources import plan_folder
+from operators.warm_start import WarmStart
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What the command line adds to the settings. `batch` None: batch mode if the input is bounded and of many files."""
+
+    scores: Path | None = None
+    fresh: bool = False
+    take_over: bool = False
+    batch: bool | None = None
+    show_progress: bool = True
+
+
+def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
+    """Run to the end of the input and give the summary; a followed folder has no end."""
+    state = JobState(Path(settings.stream.state).resolve())
+    with state.locked():
+        store = open_store(settings.bucket.models)
+        epoch = claim(store, state.owner_id(), take_over=options.take_over)
+        beginning = None if options.fresh else state.beginning()
+        if beginning is None:
+            beginning = begin(settings, store, chunks=_input(settings), fresh=options.fresh)
+            state.begin(beginning)
+        seconds = _execute(settings, options, state, store, beginning, epoch)
+        return _finish(options, state, seconds)
+
+
+def _input(settings: Settings) -> list[Any]:
+    source = settings.stream.source
+    if source.follow:
+        Path(source.path).mkdir(parents=True, exist_ok=True)
+        return []
+    chunks = plan_folder(source.path)
+    if not chunks:
+        message = f"stream.source.path: no events in {source.path}: give a file or a folder that holds some, or follow: true"
+        raise StateError(message)
+    return chunks
+
+
+def is_batch(settings: Settings, batch: bool | None) -> bool:
+    """Whether a run is in batch mode: by choice, else for a bounded folder of more than one file."""
+    source = settings.stream.source
+    return batch if batch is not None else not source.follow and len(event_files(source.path)) > 1
+
+
+def _execute(
+    settings: Settings, options: RunOptions, state: JobState, store: Store, beginning: Beginning, epoch: int
+) -> float:
+    batch = is_batch(settings, options.batch)
+    port = free_port()
+    env, tables = environments(
+        Runtime(
+            state=state.folder,
+            mode="batch" if batch else "streaming",
+            python_mode=settings.stream.python_mode,
+            parallelism=settings.stream.parallelism,
+            checkpoint_interval_ms=settings.stream.checkpoint_interval_ms,
+            restore_from=None if batch else state.newest_checkpoint(),
+            rest_port=port,
+        )
+    )
+    from jobs.stream import Plan, build  # noqa: PLC0415 - imports PyFlink, which needs the environment's Java
+    from operators.publish import PublishSettings  # noqa: PLC0415
+
+    policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
+    bucket = settings.bucket.models
+    pinned = frozenset(entry.key for entries in beginning.pinned.values() for entry in entries)
+    publish = PublishSettings(
+        bucket, epoch, settings.stream.publish_interval_ms, batch, settings.stream.gc_grace_ms, pinned
+    )
+    plan = Plan(
+        settings.stream, policies, beginning.chunks, WarmStart(bucket, beginning.pinned), publish,
+        str(state.outputs), options.scores is not None,
+    )  # fmt: skip
+    build(env, tables, plan, batch=batch)
+    started = time.monotonic()
+    client = env.execute_async("lambda-learner")
+    future = client.get_job_execution_result()
+    if options.show_progress:
+        progress.show(progress.JobMetrics(port, str(client.get_job_id())), future.done)
+    future.result()
+    return time.monotonic() - started
+
+
+def _finish(options: RunOptions, state: JobState, seconds: float) -> dict[str, Any]:
+    if options.scores is not None:
+        write_scores(state.outputs, options.scores)
+    summary = summarise(state.outputs, seconds=seconds, scores=options.scores)
+    state.finish()
+    return summary

@@ -1,0 +1,129 @@
+"""The logistic search of `search.py` in record space for a handful of records, in plain floats.
+
+An array operation costs about a microsecond whatever its size and an iteration takes thirty of them. So for a
+few records, a typical window, lists are faster: twice as fast for two, a fifth for five.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from operator import mul
+from typing import Final, NamedTuple
+
+from lambda_learner.learn.losses import scalar_log1p_exp, scalar_sigmoid
+from lambda_learner.learn.search import MAX_HALVINGS, MAX_ITERATIONS, MIN_DESCENT, closes
+
+__all__ = ["MAX_FEW", "FewOptimum", "minimise_few"]
+
+MAX_FEW: Final = 5  # records; the arrays catch up at six
+
+_Row = list[float]
+
+
+class FewOptimum(NamedTuple):
+    """The dual weight and the information of each record, the objective, and how the search went."""
+
+    dual: _Row
+    information: _Row
+    value: float
+    iterations: int
+    converged: bool
+
+
+class _Point(NamedTuple):
+    """Where a search is; `pull` is minus the gradient of the loss in the margins."""
+
+    dual: _Row
+    margins: _Row
+    value: float
+    pull: _Row
+    information: _Row
+
+    def ended(self, iterations: int, *, converged: bool) -> FewOptimum:
+        """This point as the outcome."""
+        return FewOptimum(self.dual, self.information, self.value, iterations, converged)
+
+
+_Along = Callable[[float], _Point]  # the point so many Newton steps along a line
+
+
+def minimise_few(
+    kernel: list[_Row], start: _Row, labels: Sequence[float], weights: Sequence[float]
+) -> FewOptimum:
+    """Newton's method on the dual weights from 0, where the margins are `start`; they add kernel · dual."""
+    point = _at([0.0] * len(start), start, start, labels, weights)
+    for iteration in range(1, MAX_ITERATIONS + 1):
+        residual = [g - a for g, a in zip(point.pull, point.dual, strict=True)]
+        step = _solved(kernel, point.information, residual)
+        margin_step = [_dot(row, step) for row in kernel]
+        decrement = _dot(residual, margin_step)
+        if not math.isfinite(decrement):
+            return point._replace(dual=step, value=math.nan).ended(iteration, converged=False)
+
+        def along(size: float, point: _Point = point, step: _Row = step, by: _Row = margin_step) -> _Point:
+            dual = [a + size * b for a, b in zip(point.dual, step, strict=True)]
+            margins = [m + size * b for m, b in zip(point.margins, by, strict=True)]
+            return _at(dual, margins, start, labels, weights)
+
+        if closes(decrement, point.value):
+            return along(1.0).ended(iteration, converged=True)
+        descended = _descended(point, decrement, along)
+        if descended is None:
+            return point.ended(iteration, converged=False)
+        point = descended
+    return point.ended(MAX_ITERATIONS, converged=False)
+
+
+def _at(dual: _Row, margins: _Row, start: _Row, labels: Sequence[float], weights: Sequence[float]) -> _Point:
+    value = 0.0
+    pull: _Row = []
+    information: _Row = []
+    for a, m, m0, y, w in zip(dual, margins, start, labels, weights, strict=True):
+        s = y * m
+        p = scalar_sigmoid(-s)
+        value += w * scalar_log1p_exp(-s) + 0.5 * a * (m - m0)
+        pull.append(w * y * p)
+        information.append(w * p * scalar_sigmoid(s))
+    return _Point(dual, margins, value, pull, information)
+
+
+def _descended(point: _Point, decrement: float, along: _Along) -> _Point | None:
+    """The first of 1, ½, ¼, … steps that lowers the objective enough; None when none does."""
+    size = 1.0
+    for _ in range(MAX_HALVINGS if decrement > 0.0 else 0):
+        moved = along(size)
+        if moved.value <= point.value - MIN_DESCENT * size * decrement:
+            return moved
+        size *= 0.5
+    return None
+
+
+def _solved(kernel: list[_Row], information: _Row, right: _Row) -> _Row:
+    """The z of (I + W K) z = right, by elimination.
+
+    The matrix is similar to I + W^½ K W^½, so its pivots are at least 1 without exchanging rows; one that
+    rounding has made smaller is put back to 1.
+    """
+    n = len(right)
+    rows = [[w * k for k in row] for w, row in zip(information, kernel, strict=True)]
+    z = list(right)
+    for i in range(n):
+        pivot_row = rows[i]
+        pivot_row[i] = max(pivot_row[i] + 1.0, 1.0)
+        for j in range(i + 1, n):
+            row = rows[j]
+            share = row[i] / pivot_row[i]
+            for k in range(i + 1, n):
+                row[k] -= share * pivot_row[k]
+            z[j] -= share * z[i]
+    for i in range(n - 1, -1, -1):
+        row = rows[i]
+        for k in range(i + 1, n):
+            z[i] -= row[k] * z[k]
+        z[i] /= row[i]
+    return z
+
+
+def _dot(a: _Row, b: _Row) -> float:
+    return sum(map(mul, a, b), 0.0)

@@ -1,0 +1,1 @@
+"""Simulated logs: real ratings or synthetic traffic as lines in order of arrival, and their truth."""

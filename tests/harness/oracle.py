@@ -1,0 +1,167 @@
+"""What the job must learn, by a plain loop over the pure rules: one thread, no Flink, no lateness."""
+
+from __future__ import annotations
+
+import gzip
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import orjson
+
+from config.policies import feature_spec, learner_settings, reward_policy
+from config.settings import Settings
+from lambda_learner import join
+from lambda_learner.events.schema import Decision, Event, Heartbeat, Record
+from lambda_learner.events.wire import BadRecord, decode
+from lambda_learner.features.entity import entity_of
+from lambda_learner.features.flatten import flatten
+from lambda_learner.learn.entity import EntityState, Example, learn
+
+GENERATION = "oracle"  # of its states
+
+
+class Scored(NamedTuple):
+    """A decision or record, scored before it was learned."""
+
+    decision_id: str
+    model: str
+    entity: str
+    label: float
+    base: float
+    score: float
+
+
+@dataclass
+class Row:
+    """The lines of one decision id, or of one record's message id, in its window."""
+
+    payload: str | None = None
+    copies: list[join.DecisionCopy] = field(default_factory=list)
+    rewards: list[join.RewardCopy] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+
+
+def by_key(factory: Any) -> Any:
+    return field(default_factory=lambda: defaultdict(factory))
+
+
+@dataclass
+class Oracle:
+    """All that came out; scores in order of (window, model, entity, decision_id)."""
+
+    settings: Settings
+    coefficients: dict[tuple[str, str], EntityState] = field(default_factory=dict)
+    rewards: dict[str, dict[str, float]] = by_key(dict)
+    counters: Counter[str] = field(default_factory=Counter)
+    dead_letters: Counter[str] = field(default_factory=Counter)
+    by_minute: dict[int, Counter[str]] = by_key(Counter)
+    scores: list[Scored] = field(default_factory=list)
+    rows: dict[tuple[int, str, str], Row] = by_key(Row)  # by close, model, id
+    batches: dict[tuple[int, str, str], list[Example]] = by_key(list)  # by close, model, entity
+
+    def count(self, event_ms: int, name: str, number: int = 1) -> None:
+        self.counters[name] += number
+        self.by_minute[event_ms - event_ms % 60_000][name] += number
+
+    def read(self, line: bytes, modified_ms: int) -> None:
+        stream = self.settings.stream
+        limits = {
+            "max_message_bytes": stream.max_message_bytes,
+            "max_clock_skew_ms": stream.max_clock_skew_ms,
+        }
+        try:
+            event = decode(line, arrival_ms=modified_ms, **limits)
+        except BadRecord as refused:
+            self.counters.update(lines=1, dead_lettered=1)
+            self.dead_letters[refused.reason] += 1
+            return
+        self.count(event.event_ms, "lines")
+        self.count(event.event_ms, f"{type(event).__name__.lower()}s")
+        self.place(event)
+
+    def place(self, event: Event) -> None:
+        if isinstance(event, Heartbeat):
+            return
+        model = self.settings.model_for(event.model)
+        interval_ms = model.learner.update_interval_ms
+        if isinstance(event, Record):
+            close = join.close_ms(event.event_ms, interval_ms)
+            self.rows[close, event.model, event.message_id].records.append(event)
+            return
+        deadline = join.deadline_ms(event.decision_ms, model.reward.window_ms)
+        close = join.close_ms(deadline, interval_ms)
+        if isinstance(event, Decision):
+            row = self.rows[close, event.model, event.message_id]
+            row.payload = max(row.payload or "", event.payload)
+            row.copies.append(join.DecisionCopy(event.event_ms, join.checksum(event.payload)))
+        elif event.event_ms > deadline:
+            self.count(event.event_ms, "after_deadline")
+        else:
+            copy = join.RewardCopy(event.message_id, event.event_ms, event.value)
+            self.rows[close, event.model, event.decision_id].rewards.append(copy)
+
+    def settle_decision(self, close: int, model: str, decision_id: str, row: Row) -> None:
+        policy = self.settings.model_for(model)
+        joined = join.JoinedRow(model, decision_id, row.payload, tuple(row.copies), tuple(row.rewards))
+        outcome = join.reward_decision(joined, reward_policy(policy.reward))
+        for minute_ms, name, number in outcome.tally:
+            self.count(minute_ms, name, number)
+        if isinstance(outcome, join.OrphanRewards):
+            return
+        self.rewards[model][decision_id] = outcome.reward
+        decision = orjson.loads(outcome.payload)
+        item, context = decision["item"], decision["context"]
+        features = flatten(item, context, feature_spec(policy.learner)).values
+        example = Example(decision_id, features, outcome.reward)
+        self.batch(close, model, entity_of(item, context, policy.learner.entity), example)
+
+    def settle_records(self, close: int, model: str, records: list[Record]) -> None:
+        for place, record in enumerate(sorted(records, key=lambda record: record.event_ms)):
+            self.count(record.event_ms, "duplicate_records" if place else "learned_records")
+        winner = max(records, key=lambda record: record.payload)
+        features: dict[tuple[str, str], float] = defaultdict(float)
+        for name, term, value in winner.features:
+            features[name, term] += value
+        example = Example(winner.message_id, features, winner.label, winner.weight, winner.offset)
+        one_entity = not self.settings.model_for(model).learner.entity
+        self.batch(close, model, "[]" if one_entity else winner.entity, example)
+
+    def batch(self, close: int, model: str, entity: str | None, example: Example) -> None:
+        if entity is None:
+            self.counters["no_entity"] += 1
+        else:
+            self.batches[close, model, entity].append(example)
+
+    def learn(self, close: int, model: str, entity: str, examples: list[Example]) -> None:
+        learner = learner_settings(self.settings.model_for(model).learner)
+        before = self.coefficients.get((model, entity))
+        result = learn(before, examples, close_ms=close, generation=GENERATION, settings=learner)
+        self.coefficients[model, entity] = result.state
+        self.scores += [Scored(s.decision_id, model, entity, s.label, s.base, s.score) for s in result.scores]
+
+
+def replay(paths: Iterable[Path], settings: Settings) -> Oracle:
+    """Learn from the events in files and folders, as if no line ever came late; unknown models by default."""
+    oracle = Oracle(settings)
+    for line, modified_ms in _lines(paths):
+        oracle.read(line, modified_ms)
+    for (close, model, key), row in sorted(oracle.rows.items(), key=lambda entry: entry[0]):
+        if row.records:
+            oracle.settle_records(close, model, row.records)
+        if row.copies or row.rewards:
+            oracle.settle_decision(close, model, key, row)
+    for (close, model, entity), examples in sorted(oracle.batches.items(), key=lambda entry: entry[0]):
+        oracle.learn(close, model, entity, examples)
+    return oracle
+
+
+def _lines(paths: Iterable[Path]) -> Iterator[tuple[bytes, int]]:
+    for path in paths:
+        for file in sorted(path.glob("[!.]*")) if path.is_dir() else [path]:
+            modified_ms = file.stat().st_mtime_ns // 1_000_000
+            with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as lines:
+                for line in lines:
+                    yield line.rstrip(b"\r\n"), modified_ms
