@@ -42,7 +42,7 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     parsed = _parse(env, tables, plan)
     rows = _rows(tables, parsed, plan)
     joined = _join(tables, rows)
-    learned = _learn(tables, joined, plan)
+    learned = _learn(joined, plan, batch=batch)
     published = _publish(learned, plan)
     counts = parsed.get_side_output(sources.COUNTS).union(learned.get_side_output(learn.COUNTS))
     outputs = {
@@ -79,8 +79,10 @@ def _join(tables: Any, rows: DataStream) -> DataStream:
     return tables.to_data_stream(tables.sql_query(batch_sql("joined")))
 
 
-def _learn(tables: Any, batches: DataStream, plan: Plan) -> DataStream:
-    function = learn.Learn(plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores)
+def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:
+    function = learn.Learn(
+        plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores, unordered=batch
+    )
     keyed = batches.key_by(lambda row: row[0], key_type=Types.STRING())
     return keyed.process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
 

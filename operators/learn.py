@@ -1,8 +1,8 @@
 """Learn stage: one Bayesian update for each (model, entity) and window; the rule is `lambda_learner/learn/window.py`.
 
 Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as base64 text (a byte
-array crosses the border to the JVM element by element; text does not); `window-chunks`, the parts of an open window of a
-model without entities. Timers: event time, the close of such a window, and the end of an entity's time to live. Side
+array crosses the border to the JVM element by element; text does not); `open-windows`, what has come of windows that are not
+learned yet: the chunks of a model without entities, and in batch mode, where a key's elements have no order, all. Timers: event time, the close of such a window, and the end of an entity's time to live. Side
 outputs: counts, scores, orphans.
 """
 
@@ -16,7 +16,7 @@ from typing import Any
 import orjson
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
-from pyflink.datastream.state import ListStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from lambda_learner.join import OrphanRewards
 from lambda_learner.learn.state import EntityState
@@ -42,32 +42,36 @@ DROPPED = ""  # the state, and the update, of an entity that was idle too long
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
     """Updates the posterior of its key with each window, in order of event time."""
 
-    def __init__(self, policies: Policies, *, warm_start: WarmStart, with_scores: bool) -> None:
-        self._policies, self._warm_start, self._with_scores = policies, warm_start, with_scores
+    def __init__(self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool) -> None:
+        self._policies, self._warm_start = policies, warm_start
+        self._with_scores, self._unordered = with_scores, unordered
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state."""
         self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
-        self._chunks = runtime_context.get_list_state(ListStateDescriptor("window-chunks", Types.STRING()))
+        self._windows = runtime_context.get_map_state(
+            MapStateDescriptor("open-windows", Types.LONG(), Types.STRING())
+        )
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
-        """Learn an entity's window at once; wait for the other chunks where a model has a single entity."""
+        """Learn an entity's window at once, unless there may be more of it or of an earlier one to come."""
         _, model, entity, close_ms, joined = value
-        if entity == ONE_ENTITY:
-            self._chunks.add(f"{close_ms}{FIELD}{model}{FIELD}{joined}")
+        if entity == ONE_ENTITY or self._unordered:
+            before = self._windows.get(close_ms)
+            self._windows.put(close_ms, f"{before}{ROW}{joined}" if before else joined)
             ctx.timer_service().register_event_time_timer(close_ms)
             return
         yield from self._learn(model, entity, close_ms, joined, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
-        """Either all chunks of a window are here (perhaps some of later windows too), or the entity is idle for long."""
-        chunks = [text.split(FIELD, 2) for text in self._chunks.get()]
-        ready = [chunk for chunk in chunks if int(chunk[0]) == timestamp]
-        if ready:
-            self._chunks.update([FIELD.join(chunk) for chunk in chunks if int(chunk[0]) != timestamp])
-            joined = ROW.join(rows for _, _, rows in ready)
-            yield from self._learn(ready[0][1], ONE_ENTITY, timestamp, joined, ctx)
+        """Either a window is complete and its turn has come, or the entity is idle for long."""
         model, _, entity = ctx.get_current_key().partition(FIELD)
+        joined = self._windows.get(timestamp)
+        if joined is not None:
+            self._windows.remove(timestamp)
+            known = entity if entity.startswith("[") else None  # else it is the chunk of rows without an entity
+            yield from self._learn(model, known, timestamp, joined, ctx)
+            return
         yield from self._drop_if_idle(model, entity, timestamp, self._policy(model))
 
     def _learn(self, model: str, entity: str | None, close_ms: int, joined: str, ctx: Any) -> Iterator[Any]:

@@ -27,7 +27,7 @@ __all__ = [
     "record_space",
 ]
 
-MAX_ITERATIONS: Final = 200  # 4-10 are usual; features of 1e6 that contradict the prior take about 60
+MAX_ITERATIONS: Final = 2_000  # 4-10 are usual; 40 records with 8 features of 1e6 took up to 1,600
 MAX_HALVINGS: Final = 60  # a full step can be 1e13 times too long for features of 1e6
 MIN_DESCENT: Final = 1e-4  # share of the predicted decrease that a step must bring (Armijo)
 # Squared Newton decrement (squared distance to the optimum in posterior standard deviations) before the last

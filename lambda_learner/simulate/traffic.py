@@ -147,8 +147,8 @@ def _ahead_s(traffic: Traffic, rng: np.random.Generator, ms: _Ints) -> _Ints:
 
 def _reward_after_ms(traffic: Traffic, rng: np.random.Generator, n: int) -> _Ints:
     after = rng.exponential(1000.0 * traffic.reward_delay_s, n).astype(np.int64)
-    too_late = rng.random(n) < traffic.after_deadline
-    return after + np.where(too_late, traffic.rules.reward_window_ms + 2000, 0)
+    after += (rng.random(n) < traffic.after_deadline) * (traffic.rules.reward_window_ms + 2000)
+    return after
 
 
 def _values(rng: np.random.Generator, n: int) -> npt.NDArray[np.float64]:

@@ -48,7 +48,9 @@ class Case(NamedTuple):
         return data + self.prior_matrix()
 
 
-def random_case(seed: int, n: int, d: int, *, kind: Kind, full: bool, scale: float = 1.0) -> Case:
+def random_case(  # noqa: PLR0913
+    seed: int, n: int, d: int, *, kind: Kind, full: bool, scale: float = 1.0
+) -> Case:
     """A reproducible case with features of size `scale`."""
     rng = np.random.default_rng(seed)
     features = scale * rng.normal(size=(n, d)) * (rng.random((n, d)) < 0.7)
@@ -126,9 +128,8 @@ def test_a_linear_batch_is_its_records_one_at_a_time(seed: int, n: int, d: int) 
     case = random_case(seed, n, d, kind="linear", full=True)
     one_by_one = case
     for i in range(n):
-        rows = [part[i : i + 1] for part in case[:4]]
-        posterior = update(*rows, one_by_one.prior, kind="linear").posterior
-        one_by_one = one_by_one._replace(prior=posterior)
+        x, y, w, o = (part[i : i + 1] for part in case[:4])
+        one_by_one = one_by_one._replace(prior=update(x, y, w, o, one_by_one.prior, kind="linear").posterior)
     batch = case.result().posterior
     np.testing.assert_allclose(batch.mean, one_by_one.prior.mean, rtol=1e-9, atol=1e-9)
     np.testing.assert_allclose(batch.precision, one_by_one.prior.precision, rtol=1e-12)
