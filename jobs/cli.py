@@ -15,9 +15,11 @@ from config.warnings import warnings_of
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
 from jobs.run import RunOptions, run
+from jobs.simulate import simulate
 from lambda_learner.publish.errors import BucketError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in.")
+app.command("simulate")(simulate)
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
 EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound)  # what a user can mend: a message, no traceback
 BAD_USAGE = 2

@@ -11,6 +11,8 @@ from typing import Any, Literal
 from jobs.java import use_java
 
 LOOPBACK = "127.0.0.1"
+# In batch mode only the current key has state, and process mode answers a timer when its key is gone: so threads.
+BATCH_OPTIONS = {"python.execution-mode": "thread"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def options(runtime: Runtime) -> dict[str, str]:
         "pipeline.object-reuse": "true",
         "execution.runtime-mode": runtime.mode,
     }
-    return common | (_streaming_options(runtime) if runtime.mode == "streaming" else {})
+    return common | (_streaming_options(runtime) if runtime.mode == "streaming" else BATCH_OPTIONS)
 
 
 def _streaming_options(runtime: Runtime) -> dict[str, str]:

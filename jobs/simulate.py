@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
 from types import FrameType
-from typing import Annotated, Final
+from typing import Annotated, Final, NamedTuple
 
 import numpy as np
 import orjson
@@ -21,6 +21,7 @@ from rich.progress import Progress, SpinnerColumn
 from config.durations import duration_ms
 from jobs.event_files import FilesInTheWayError, Sink, clear_folder, write_files
 from jobs.live import write_live
+from lambda_learner.events.ksuid import EPOCH_S
 from lambda_learner.simulate import movielens, synthetic
 from lambda_learner.simulate.lines import MS, Line
 from lambda_learner.simulate.movielens import DataSetError
@@ -78,11 +79,15 @@ def simulate(  # noqa: PLR0913  # one parameter an option
     """Write events as a client would have sent them, in order of arrival."""
     rules = Rules(
         reward_window_ms=_duration(reward_window, "--reward-window"),
-        update_interval_ms=max(_duration(update_interval, "--update-interval"), 1),
+        update_interval_ms=_duration(update_interval, "--update-interval", at_least_ms=1),
         out_of_orderness_ms=_duration(out_of_orderness, "--out-of-orderness"),
         stamped=received_at,
     )
     _refuse_what_does_not_go_together(dataset, live, seconds=seconds, start=start, files=files)
+    noise = (duplicates, late, orphans, bad, clock_ahead, records)
+    if dataset is Dataset.movielens and (any(noise) or start is not None):
+        message = "ratings are written as they are: shares of what goes wrong, and --start, need synthetic"
+        raise typer.BadParameter(message, param_hint="--dataset")
     if clock_ahead and not received_at:
         message = "without received_at nobody can tell that a clock is ahead; leave --no-received-at out"
         raise typer.BadParameter(message, param_hint="--clock-ahead")
@@ -102,23 +107,43 @@ def simulate(  # noqa: PLR0913  # one parameter an option
         records=records,
         rules=rules,
     )
-    known, sink = Truth(rules), Sink(output, stamped=received_at, compressed=gzip)
+    sink = Sink(output, stamped=received_at, compressed=gzip)
+    order = _Order(dataset, traffic, sink, decisions, files, seed, live is not None, seconds, truth)
     try:
         clear_folder(output, overwrite=overwrite)
-        rng = np.random.default_rng(seed)
-        if live:
-            lines = synthetic.event_lines(traffic, rng, heartbeat_every_ms=None)
-            number = _write_live(lines, sink, known, seconds=seconds)
-        else:
-            lines, total = _lines(dataset, traffic, rng, decisions=decisions)
-            number = write_files(known.watch(_with_progress(lines, total)), sink, files=files)
+        number = _carry_out(order)
     except (DataSetError, FilesInTheWayError, OSError) as error:
         typer.echo(f"simulate: {error}", err=True)
         raise typer.Exit(1) from error
-    if truth is not None:
-        truth.parent.mkdir(parents=True, exist_ok=True)
-        truth.write_bytes(orjson.dumps(known.result(), option=orjson.OPT_APPEND_NEWLINE))
     typer.echo(f"{number} lines in {output}" + (f", the truth in {truth}" if truth else ""))
+
+
+class _Order(NamedTuple):
+    """What to write; `decisions` None: as many as there are."""
+
+    dataset: Dataset
+    traffic: Traffic
+    sink: Sink
+    decisions: int | None
+    files: int
+    seed: int
+    live: bool
+    seconds: float | None
+    truth: Path | None
+
+
+def _carry_out(order: _Order) -> int:
+    """Write the log, then the truth; give the number of lines."""
+    known, rng = Truth(order.traffic.rules), np.random.default_rng(order.seed)
+    if order.live:
+        number = _write_live(order.traffic, rng, order.sink, known, seconds=order.seconds)
+    else:
+        lines, total = _lines(order.dataset, order.traffic, rng, decisions=order.decisions)
+        number = write_files(known.watch(_with_progress(lines, total)), order.sink, files=order.files)
+    if order.truth is not None:
+        order.truth.parent.mkdir(parents=True, exist_ok=True)
+        order.truth.write_bytes(orjson.dumps(known.result(), option=orjson.OPT_APPEND_NEWLINE))
+    return number
 
 
 def _lines(
@@ -132,8 +157,11 @@ def _lines(
     return movielens.event_lines(data, rng, decisions=total), total
 
 
-def _write_live(lines: Iterator[Line], sink: Sink, known: Truth, *, seconds: float | None) -> int:
-    """Write until the end or the first SIGINT or SIGTERM."""
+def _write_live(
+    traffic: Traffic, rng: np.random.Generator, sink: Sink, known: Truth, *, seconds: float | None
+) -> int:
+    """Write until the end or the first SIGINT or SIGTERM; the heartbeats are the writer's."""
+    lines = synthetic.event_lines(traffic, rng, heartbeat_every_ms=None)
     stop = threading.Event()
 
     def on_signal(_number: int, _frame: FrameType | None) -> None:
@@ -157,12 +185,14 @@ def _with_progress(lines: Iterable[Line], total: int) -> Iterator[Line]:
     try:
         for number, line in enumerate(lines):
             decisions += line.kind == "decision"
-            if number % _LOOK_EVERY == 0 and time.monotonic() - started_s > _QUIET_S:
+            seen = progress.console.is_terminal and number % _LOOK_EVERY == 0
+            if seen and time.monotonic() - started_s > _QUIET_S:
                 progress.start()  # starting twice is harmless
                 progress.update(task, completed=min(decisions, total))
             yield line
     finally:
-        progress.stop()
+        if progress.live.is_started:
+            progress.stop()
 
 
 def _refuse_what_does_not_go_together(
@@ -181,12 +211,17 @@ def _refuse_what_does_not_go_together(
         raise typer.BadParameter(message, param_hint="--live")
 
 
-def _duration(text: str, option: str) -> int:
+def _duration(text: str, option: str, *, at_least_ms: int = 0) -> int:
+    accepted = 'must be a duration such as "10 s" or "10 minutes"'
     try:
-        return duration_ms(text)
+        duration = duration_ms(text)
     except ValueError as error:
-        message = f'must be a duration such as "10 s" or "10 minutes", got {text!r} ({error})'
+        message = f"{accepted}, got {text!r} ({error})"
         raise typer.BadParameter(message, param_hint=option) from error
+    if duration < at_least_ms:
+        message = f"{accepted} and more than 0, got {text!r}"
+        raise typer.BadParameter(message, param_hint=option)
+    return duration
 
 
 def _instant_ms(text: str) -> int:
@@ -196,7 +231,11 @@ def _instant_ms(text: str) -> int:
         message = f"must be an ISO time such as {DEFAULT_START}, got {text!r}"
         raise typer.BadParameter(message, param_hint="--start") from error
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
-    return int(aware.timestamp() * MS)
+    instant_ms = int(aware.timestamp() * MS)
+    if not EPOCH_S * MS <= instant_ms <= _now_ms():
+        message = f"must be from 2014-05-13T16:53:20Z (the first KSUID) to now, got {text!r}"
+        raise typer.BadParameter(message, param_hint="--start")
+    return instant_ms
 
 
 def _now_ms() -> int:

@@ -16,7 +16,7 @@ from typing import Final
 from lambda_learner.learn.losses import Kind, scalar_log1p_exp, scalar_sigmoid
 from lambda_learner.learn.state import Score
 
-__all__ = ["BINS", "auc_from_bins", "bin_of", "increments", "merged", "progressive_from_counters"]
+__all__ = ["BINS", "PREFIX", "auc_from_bins", "bin_of", "increments", "merged", "progressive_from_counters"]
 
 PREFIX: Final = "progressive."
 BINS: Final = 1024

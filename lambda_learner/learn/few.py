@@ -16,7 +16,7 @@ from lambda_learner.learn.search import MAX_HALVINGS, MAX_ITERATIONS, MIN_DESCEN
 
 __all__ = ["MAX_FEW", "FewOptimum", "minimise_few"]
 
-MAX_FEW: Final = 5  # records; the arrays catch up at six
+MAX_FEW: Final = 5  # records; the gain shrinks with each one more (n³ multiplications)
 
 _Row = list[float]
 

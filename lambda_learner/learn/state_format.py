@@ -8,8 +8,8 @@
     text        t bytes of UTF-8, the texts one after the other
     checksum    CRC-32 of all before, u32
 
-Sorted names make long runs ("item.genres" once, its terms after it), which halves a typical state. A change
-of the layout raises VERSION; older versions stay readable.
+Sorted names make long runs ("item.genres" once, its terms after it), which saves a quarter of a typical
+state. A change of the layout raises VERSION; older versions stay readable.
 """
 
 from __future__ import annotations

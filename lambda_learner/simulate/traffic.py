@@ -14,7 +14,7 @@ from lambda_learner.simulate.world import ITEMS, World
 
 __all__ = ["COPY", "CONFLICT", "LATE_COPY", "NO_COPY", "FORGED_S", "Fate", "Traffic", "Visit", "visits"]
 
-LINES_PER_DECISION: Final = 1.45  # with the rewards that the world gives; makes `rate` count lines
+LINES_PER_DECISION: Final = 1.42  # with the rewards that the world gives; makes `rate` count lines
 NO_COPY, COPY, CONFLICT, LATE_COPY = range(4)  # sent once; again; again but altered; again too late
 FORGED_S: Final = 5_680_000_000  # 2149-12-29: near the last time that a KSUID can have
 _MAX_CANDIDATES: Final = 30

@@ -17,7 +17,14 @@ from lambda_learner.simulate.truth import Rules, Truth
 START_MS = 1_704_067_200_000
 NOW_MS = 1_800_000_000_000
 KINDS = {Decision: "decision", Reward: "reward", Record: "record", Heartbeat: "heartbeat"}
-NOISY = {"duplicates": 0.05, "late": 0.05, "orphans": 0.03, "bad": 0.05, "clock_ahead": 0.05, "records": 0.05}
+NOISY: dict[str, Any] = {
+    "duplicates": 0.05,
+    "late": 0.05,
+    "orphans": 0.03,
+    "bad": 0.05,
+    "clock_ahead": 0.05,
+    "records": 0.05,
+}
 
 
 def traffic(decisions: int = 2000, **changes: Any) -> Traffic:

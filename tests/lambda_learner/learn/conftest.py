@@ -1,0 +1,8 @@
+"""Laws are not timed: on a shared machine one slow example says nothing about the code."""
+
+from __future__ import annotations
+
+from hypothesis import settings
+
+settings.register_profile("untimed", deadline=None)
+settings.load_profile("untimed")
