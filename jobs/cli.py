@@ -12,14 +12,18 @@ import typer
 from config.load import ConfigError, load
 from config.settings import Settings
 from config.warnings import warnings_of
+from jobs.demo import demo
+from jobs.doctor import doctor
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
+from jobs.rank import rank
 from jobs.run import RunOptions, run
 from jobs.simulate import simulate
 from lambda_learner.publish.errors import BucketError
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in.")
-app.command("simulate")(simulate)
+for command in (simulate, rank, doctor, demo):
+    app.command()(command)
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
 EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound)  # what a user can mend: a message, no traceback
 BAD_USAGE = 2

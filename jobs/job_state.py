@@ -69,6 +69,11 @@ class JobState:
             self._write(document)
         return str(document["owner_id"])
 
+    def known_owner_id(self) -> str | None:
+        """The id, if it was made already."""
+        owner_id = self._read().get("owner_id")
+        return None if owner_id is None else str(owner_id)
+
     def beginning(self) -> Beginning | None:
         """What the unfinished run began with; None if there is no such run."""
         document = self._read()

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
+import signal
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from config.settings import Settings
 from jobs import progress
 from jobs.beginning import begin, policies_of, shards_of
 from jobs.flink import Runtime, environments, free_port
 from jobs.job_state import Beginning, JobState, StateError
-from jobs.summary import collect_lines, summarise, write_scores
-from lambda_learner.policy import Policies
+from jobs.summary import summarise, write_scores
+from lambda_learner.publish.generation import publish_generation
 from lambda_learner.publish.owner import claim
 from lambda_learner.publish.store import Store, open_store
 from operators.files import event_files
+from operators.part_files import part_lines
 from operators.sources import plan_folder
 from operators.warm_start import WarmStart
 
@@ -32,6 +35,13 @@ class RunOptions:
     show_progress: bool = True
 
 
+class Execution(NamedTuple):
+    """How long the job ran, and whether to the end of its input."""
+
+    seconds: float
+    ended: bool
+
+
 def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     """Run to the end of the input and give the summary; a followed folder has no end."""
     state = JobState(Path(settings.stream.state).resolve())
@@ -42,8 +52,10 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
         if beginning is None:
             beginning = begin(settings, store, chunks=_input(settings), fresh=options.fresh)
             state.begin(beginning)
-        seconds = _execute(settings, options, state, store, beginning, epoch)
-        return _finish(options, state, seconds)
+        execution = _execute(settings, options, state, store, beginning, epoch)
+        if execution.ended and is_batch(settings, options.batch):
+            _announce(state, store, settings, beginning, epoch)
+        return _finish(options, state, execution)
 
 
 def _input(settings: Settings) -> list[Any]:
@@ -66,7 +78,7 @@ def is_batch(settings: Settings, batch: bool | None) -> bool:
 
 def _execute(
     settings: Settings, options: RunOptions, state: JobState, store: Store, beginning: Beginning, epoch: int
-) -> float:
+) -> Execution:
     batch = is_batch(settings, options.batch)
     port = free_port()
     env, tables = environments(
@@ -94,18 +106,37 @@ def _execute(
         str(state.outputs), options.scores is not None,
     )  # fmt: skip
     build(env, tables, plan, batch=batch)
+    return _await(env.execute_async("lambda-learner"), port, show_progress=options.show_progress)
+
+
+def _await(client: Any, port: int, *, show_progress: bool) -> Execution:
+    """Wait for the end of the job; SIGINT or SIGTERM cancels it, and its checkpoints stay."""
     started = time.monotonic()
-    client = env.execute_async("lambda-learner")
     future = client.get_job_execution_result()
-    if options.show_progress:
-        progress.show(progress.JobMetrics(port, str(client.get_job_id())), future.done)
-    future.result()
-    return time.monotonic() - started
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        if show_progress:
+            progress.show(progress.JobMetrics(port, str(client.get_job_id())), future.done)
+        future.result()
+    except KeyboardInterrupt:
+        client.cancel().result()
+        return Execution(time.monotonic() - started, ended=False)
+    return Execution(time.monotonic() - started, ended=True)
 
 
-def _finish(options: RunOptions, state: JobState, seconds: float) -> dict[str, Any]:
+def _announce(state: JobState, store: Store, settings: Settings, beginning: Beginning, epoch: int) -> None:
+    """Make what a replay has published the live generation of each model, now that all of it is there."""
+    policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
+    for model in sorted({json.loads(line)["model"] for line in part_lines(state.outputs / "published")}):
+        policy = policies.of(model)
+        if policy is not None:
+            publish_generation(store, model, policy.as_generation(), epoch=epoch)
+
+
+def _finish(options: RunOptions, state: JobState, execution: Execution) -> dict[str, Any]:
     if options.scores is not None:
-        write_scores(state.outputs, options.scores)
-    summary = summarise(state.outputs, seconds=seconds, scores=options.scores)
-    state.finish()
+        write_scores(state.outputs, options.scores, ended=execution.ended)
+    summary = summarise(state.outputs, seconds=execution.seconds, scores=options.scores, ended=execution.ended)
+    if execution.ended:
+        state.finish()
     return summary

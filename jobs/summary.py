@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from lambda_learner.evaluate.metrics import auc
 from lambda_learner.evaluate.progressive import PREFIX, progressive_from_counters
 from operators.counts import CountKey, read_sums
+from operators.part_files import part_lines, row_text
 
 COUNTERS = (
     "lines", "dead_lettered", "heartbeats", "decisions", "rewards", "records",
@@ -20,40 +21,53 @@ COUNTERS = (
     "learned_records", "duplicate_records", "late_records",
     "no_entity", "already_learned", "updates", "non_finite_updates", "skipped_features", "dropped_features",
 )  # fmt: skip
+LATE_CLASSES = {"D": "late_decisions", "R": "late_rewards", "T": "late_records"}
 LAST = 50_000  # decisions of `auc_last_50000`
 
 
-def summarise(outputs: Path, *, seconds: float, scores: Path | None = None) -> dict[str, Any]:
-    """The summary of a finished run from its part files; `scores` is the file that --scores has written."""
-    sums = read_sums(outputs / "counts")
-    counters = totals(sums)
-    summary: dict[str, Any] = dict(counters)
+def summarise(outputs: Path, *, seconds: float, scores: Path | None, ended: bool) -> dict[str, Any]:
+    """The summary of a run from its part files; `scores` is the file that --scores has written.
+
+    What came in and did not come out is late, once the run has ended; before, it may be in a window still open.
+    """
+    sums = read_sums(outputs / "counts", with_open=not ended)
+    total = _total(sums)
+    missing = not_given_back(total)
+    late = missing if ended else _late_rows(outputs / "late")
+    summary: dict[str, Any] = {name: (total | late)[name] for name in COUNTERS}
+    if not ended:
+        summary["in_open_windows"] = sum(missing.values()) - sum(late.values())
     summary["models"] = {model: {"progressive": p} for model, p in _progressive(sums).items()}
     summary["seconds"] = round(seconds, 3)
-    summary["events_per_second"] = round(counters["lines"] / seconds) if seconds > 0 else 0
+    summary["events_per_second"] = round(total["lines"] / seconds) if seconds > 0 else 0
     if scores is not None:
         summary["auc_last_50000"] = auc_of_last(scores, LAST)
     return summary
 
 
-def totals(sums: Mapping[CountKey, int]) -> dict[str, int]:
-    """Each counter over all minutes and models; what is late is what came in and did not come out."""
+def _total(sums: Mapping[CountKey, int]) -> Counter[str]:
+    """Each counter over all minutes and models."""
     total: Counter[str] = Counter()
     for (_, _, name), n in sums.items():
         total[name] += n
-    return {name: n for name, n in with_late(total).items() if name in COUNTERS}
+    return total
 
 
-def with_late(total: Mapping[str, int]) -> dict[str, int]:
-    """Add the late classes: decisions, rewards and records that no window has given back (DESIGN §3)."""
+def not_given_back(total: Mapping[str, int]) -> Counter[str]:
+    """The decisions, rewards and records that no window has given back, under the names of the late classes."""
     count = Counter(total)
     rewards_out = count["credited"] + count["duplicate_rewards"] + count["after_deadline"] + count["orphan_rewards"]
-    late = {
-        "late_decisions": count["decisions"] - count["joined"] - count["duplicate_decisions"],
-        "late_rewards": count["rewards"] - rewards_out,
-        "late_records": count["records"] - count["learned_records"] - count["duplicate_records"],
-    }
-    return {name: 0 for name in COUNTERS} | dict(count) | late
+    return Counter(
+        late_decisions=count["decisions"] - count["joined"] - count["duplicate_decisions"],
+        late_rewards=count["rewards"] - rewards_out,
+        late_records=count["records"] - count["learned_records"] - count["duplicate_records"],
+    )
+
+
+def _late_rows(folder: Path) -> Counter[str]:
+    """The rows of the late side output, under the names of the late classes."""
+    kinds = (json.loads(row_text(line))["kind"] for line in part_lines(folder, with_open=True))
+    return Counter(LATE_CLASSES[kind] for kind in kinds)
 
 
 def _progressive(sums: Mapping[CountKey, int]) -> dict[str, dict[str, Any]]:
@@ -64,16 +78,10 @@ def _progressive(sums: Mapping[CountKey, int]) -> dict[str, dict[str, Any]]:
     return {model: progressive_from_counters(counters) for model, counters in sorted(by_model.items())}
 
 
-def collect_lines(outputs: Path, name: str) -> Iterable[str]:
-    """The lines of the part files of one output."""
-    for path in sorted((outputs / name).rglob("part-*")):
-        with path.open() as file:
-            yield from (line.rstrip("\n") for line in file)
-
-
-def write_scores(outputs: Path, path: Path) -> None:
+def write_scores(outputs: Path, path: Path, *, ended: bool) -> None:
     """Gather the scores in one file in order of decision_id: model, entity, decision_id, label, base, score."""
-    rows = sorted((json.loads(line) for line in collect_lines(outputs, "scores") if line), key=lambda r: (r[2], r[0]))
+    lines = {line for line in part_lines(outputs / "scores", with_open=not ended) if line}
+    rows = sorted((json.loads(line) for line in lines), key=lambda row: (row[2], row[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         for model, entity, decision_id, label, base, score in rows:

@@ -7,9 +7,10 @@ is its newest: sums of increments never fall, so a reader needs no order, and a 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
+from operators.part_files import part_lines, row_text
 from operators.rows import FIELD, ROW
 
 MINUTE_MS = 60_000
@@ -30,18 +31,12 @@ SELECT CONCAT(CAST(SUM(n) AS STRING), `key`) AS line FROM (
 GROUP BY `key`"""
 
 
-def read_sums(folder: Path) -> Counter[CountKey]:
-    """The newest sum of each key in the files of a folder."""
+def read_sums(folder: Path, *, with_open: bool = False) -> Counter[CountKey]:
+    """The newest sum of each key in the part files of a folder (`part_lines`)."""
     sums: Counter[CountKey] = Counter()
-    for line in _lines(folder):
-        total, minute, model, name = line.split(FIELD)
-        key = int(minute), model, name
-        sums[key] = max(sums[key], int(total))
+    for change in part_lines(folder, with_open=with_open):
+        if change.startswith(("+I[", "+U[")):
+            total, minute, model, name = row_text(change).split(FIELD)
+            key = int(minute), model, name
+            sums[key] = max(sums[key], int(total))
     return sums
-
-
-def _lines(folder: Path) -> Iterable[str]:
-    for path in sorted(folder.rglob("part-*")):
-        for line in path.read_text().split("\n"):
-            if line.startswith(("+I[", "+U[")):
-                yield line[3:-1]

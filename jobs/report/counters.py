@@ -1,4 +1,4 @@
-"""What the counters mean, the identities that they must keep (DESIGN §3), and how they move over event time."""
+"""What the counters mean, the identities that they must keep (DESIGN §3), and their course over event time."""
 
 from __future__ import annotations
 
@@ -9,10 +9,19 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from jobs.report.data import Floats
-from jobs.summary import COUNTERS
 from operators.counts import CountKey
 
-__all__ = ["IDENTITIES", "MEANINGS", "Identity", "OverTime", "bins_of", "identities", "late_rows_check", "over_time"]
+__all__ = [
+    "IDENTITIES",
+    "MEANINGS",
+    "Identity",
+    "OverTime",
+    "bins_of",
+    "identities",
+    "late_rows_check",
+    "over_time",
+    "was_stopped",
+]
 
 MEANINGS = {
     "lines": "lines read",
@@ -47,6 +56,7 @@ IDENTITIES = (
     ("rewards", ("credited", "duplicate_rewards", "after_deadline", "orphan_rewards", "late_rewards")),
     ("records", ("learned_records", "duplicate_records", "late_records")),
 )
+OPEN = "in_open_windows"  # only in the summary of a run that was stopped
 LATE = ("late_decisions", "late_rewards", "late_records")
 STEPS_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 40_320)
 MAX_BINS = 120  # of a picture over time
@@ -55,17 +65,23 @@ STRETCH = 3  # … to more than so many times the range of the others
 
 
 class Identity(NamedTuple):
-    """A sum that must hold; `difference` is the total less its parts, None if a counter is missing."""
+    """A sum that must hold; `difference` is the total less its parts, None if a counter is missing.
+
+    `may_be_open` says that windows were open when the run was stopped: their lines are in the total only.
+    """
 
     total: str
     parts: tuple[str, ...]
     difference: int | None
     negative: tuple[str, ...] = ()
+    may_be_open: bool = False
 
     @property
     def holds(self) -> bool:
-        """Whether the sum is right and no part is below zero."""
-        return self.difference == 0 and not self.negative
+        """Whether the sum is right, or lacks no more than what may be in open windows, and no part is below zero."""
+        if self.difference is None or self.negative:
+            return False
+        return self.difference == 0 or (self.may_be_open and self.difference > 0)
 
 
 class OverTime(NamedTuple):
@@ -77,6 +93,11 @@ class OverTime(NamedTuple):
     outside: int
 
 
+def was_stopped(summary: Mapping[str, Any]) -> bool:
+    """Whether the run was stopped before its input ended."""
+    return OPEN in summary
+
+
 def identities(summary: Mapping[str, Any]) -> list[Identity]:
     """Each identity with the difference of this run."""
     return [_identity(summary, total, parts) for total, parts in IDENTITIES]
@@ -86,12 +107,16 @@ def _identity(summary: Mapping[str, Any], total: str, parts: tuple[str, ...]) ->
     if not {total, *parts} <= summary.keys():
         return Identity(total, parts, None)
     difference = int(summary[total]) - sum(int(summary[part]) for part in parts)
-    return Identity(total, parts, difference, tuple(part for part in parts if int(summary[part]) < 0))
+    negative = tuple(part for part in parts if int(summary[part]) < 0)
+    return Identity(total, parts, difference, negative, may_be_open=was_stopped(summary) and total != "lines")
 
 
 def late_rows_check(summary: Mapping[str, Any], late_rows: int) -> int | None:
-    """How many more late lines the counters have than the side stream of late rows; None if they have none."""
-    if not set(LATE) <= summary.keys():
+    """How many more late lines the counters have than the side stream of late rows; None if there is no telling.
+
+    The late counters of a run that was stopped are the side stream's own: nothing to compare.
+    """
+    if was_stopped(summary) or not set(LATE) <= summary.keys():
         return None
     return sum(int(summary[name]) for name in LATE) - late_rows
 
@@ -134,5 +159,3 @@ def _histogram(counter: Counter[int], edges: Floats) -> Floats:
     minutes = np.array(list(counter), dtype=np.float64)
     numbers = np.array(list(counter.values()), dtype=np.float64)
     return np.asarray(np.histogram(minutes, bins=edges, weights=numbers)[0], dtype=np.float64)
-
-

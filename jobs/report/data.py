@@ -1,7 +1,7 @@
 """What a run has left behind, read as columns: scores, publications, counters by minute, late rows.
 
-Nothing here fails because something is missing: no file gives no rows. A line that is not complete JSON (a run that
-was killed while it wrote) is left out and counted.
+Nothing here fails because something is missing: no file gives no rows. A line that is not complete JSON (of a run
+that was killed while it wrote) is left out and counted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from jobs.summary import collect_lines
 from lambda_learner.events.ksuid import is_valid, unix_seconds
 from operators.counts import CountKey, read_sums
+from operators.part_files import part_lines
+from operators.part_files import part_lines
 
 __all__ = ["Floats", "Publication", "ReportInput", "RunData", "Scores", "read_run"]
 
@@ -29,8 +30,9 @@ MS = 1_000
 class ReportInput:
     """One section of the report: a run's summary, and the files that it wrote.
 
-    `settings` are shown as they are, nested mappings by dotted keys. `note` is a sentence below the title. `live` says
-    that events came as they happened: only then does the time since a window's close say how fresh coefficients are.
+    `settings` are shown as they are, nested mappings by dotted keys. `note` is a sentence below the title. `live`
+    says that events came as they happened: only then does the time since a window's close say how fresh
+    coefficients are. None: it is live if it was stopped, not ended, and published soon after windows closed.
     """
 
     title: str
@@ -39,7 +41,7 @@ class ReportInput:
     outputs: Path
     settings: Mapping[str, Any] | None = None
     note: str = ""
-    live: bool = False
+    live: bool | None = None
 
 
 class Scores(NamedTuple):
@@ -50,14 +52,19 @@ class Scores(NamedTuple):
     base: Floats
     score: Floats
 
+    def part(self, start: int, end: int) -> Scores:
+        """Some of them, from place `start` to before `end`."""
+        return Scores(
+            self.time_ms[start:end], self.label[start:end], self.base[start:end], self.score[start:end]
+        )
+
     def last(self, number: int) -> Scores:
         """The newest of them."""
-        start = max(len(self.label) - number, 0)
-        return Scores(*(column[start:] for column in self))
+        return self.part(max(len(self.label) - number, 0), len(self.label))
 
 
 class Publication(NamedTuple):
-    """One delta that became readable: by a shard, at a wall clock time; `closes` has (window close, entities)."""
+    """One delta that became readable at a wall clock time; `closes` has (window close, entities)."""
 
     published_at_ms: int
     waited_ms: float | None
@@ -79,31 +86,35 @@ def read_run(source: ReportInput) -> RunData:
     """Read the files of a run; 100,000 scores take about a second."""
     unreadable: list[str] = []
     scores = read_scores(_file_lines(source.scores), unreadable)
-    published = read_publications(collect_lines(source.outputs, "published"), unreadable)
-    late = sum(1 for line in collect_lines(source.outputs, "late") if line)
-    counts = read_sums(source.outputs / "counts")
+    published = read_publications(part_lines(source.outputs / "published", with_open=source.live), unreadable)
+    late = sum(1 for line in part_lines(source.outputs / "late", with_open=source.live) if line)
+    counts = read_sums(source.outputs / "counts", with_open=source.live)
     return RunData(scores, published, counts, late, len(unreadable))
 
 
 def read_scores(lines: Iterable[str], unreadable: list[str]) -> dict[str, Scores]:
     """The columns of each model's rows; rows with a number that is not finite are left out."""
-    columns: dict[str, tuple[list[int], list[float], list[float], list[float]]] = {}
+    rows: dict[str, list[tuple[float, ...]]] = {}
     for row in _objects(lines, unreadable, {"model", "decision_id", "label", "base", "score"}):
         if not is_valid(str(row["decision_id"])):
             unreadable.append(str(row["decision_id"]))
             continue
-        column = columns.setdefault(str(row["model"]), ([], [], [], []))
-        values = (unix_seconds(row["decision_id"]) * MS, row["label"], row["base"], row["score"])
-        for values_so_far, value in zip(column, values, strict=True):
-            values_so_far.append(value)
-    scores = {model: _scores(*column) for model, column in columns.items()}
+        values = unix_seconds(row["decision_id"]) * MS, row["label"], row["base"], row["score"]
+        rows.setdefault(str(row["model"]), []).append(values)
+    scores = {model: _scores(of_model) for model, of_model in rows.items()}
     return dict(sorted(scores.items(), key=lambda entry: (-len(entry[1].label), entry[0])))
 
 
 def read_publications(lines: Iterable[str], unreadable: list[str]) -> tuple[Publication, ...]:
-    """The publications in order of time. A line without `closes` counts all its entities at its newest close."""
-    rows = _objects(lines, unreadable, {"published_at_ms"})
-    return tuple(sorted((_publication(row) for row in rows), key=lambda p: p.published_at_ms))
+    """The publications in order of time; one that a restart has told of again counts once, at its first time.
+
+    A line without `closes` counts all its entities at its newest close.
+    """
+    rows = sorted(_objects(lines, unreadable, {"published_at_ms"}), key=lambda row: row["published_at_ms"])
+    first: dict[tuple[Any, ...], Publication] = {}
+    for row in rows:
+        first.setdefault((row.get("model"), row.get("shard"), row.get("close_ms")), _publication(row))
+    return tuple(first.values())
 
 
 def _publication(row: Mapping[str, Any]) -> Publication:
@@ -117,10 +128,10 @@ def _publication(row: Mapping[str, Any]) -> Publication:
     )
 
 
-def _scores(time_ms: list[int], label: list[float], base: list[float], score: list[float]) -> Scores:
-    values = np.array([label, base, score], dtype=np.float64)
-    finite = np.isfinite(values).all(axis=0)
-    return Scores(np.array(time_ms, dtype=np.int64)[finite], *values[:, finite])
+def _scores(rows: list[tuple[float, ...]]) -> Scores:
+    values = np.array(rows, dtype=np.float64).T
+    time_ms, label, base, score = values[:, np.isfinite(values).all(axis=0)]  # float64 is exact for times in ms
+    return Scores(time_ms.astype(np.int64), label, base, score)
 
 
 def _file_lines(path: Path | None) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 import matplotlib as mpl
 import numpy as np
-from matplotlib import dates
+from matplotlib import dates as untyped_dates
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
@@ -34,8 +34,14 @@ __all__ = [
 # Colours that stand for the page's CSS variables: they are replaced in the SVG's text.
 INK, MUTED, GRID, ACCENT, SECOND = (f"#01010{digit}" for digit in range(1, 6))
 _VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", SECOND: "second"}
-_SIZE_INCHES: Final = (5.6, 3.3)  # 403 × 238 units: text of 10 is readable on a phone and not coarse on a wide screen
-_STYLE: Final[dict[str, Any]] = {
+_SIZE_INCHES: Final = (
+    4.8,
+    3.0,
+)  # 346 × 216 units: about a phone's width, so that text of 9.5 stays readable there
+dates: Any = untyped_dates  # strict mypy refuses calls of what has no types
+SHORT_DAYS = 2.0
+SECONDS_SHOWN_DAYS = 10 / (24 * 60)  # within ten minutes
+_STYLE: Final[dict[Any, Any]] = {
     "axes.axisbelow": True,
     "axes.edgecolor": GRID,
     "axes.facecolor": "none",
@@ -72,11 +78,13 @@ _NO_METADATA: Final = dict.fromkeys(("Creator", "Date", "Format", "Type"))
 _PROLOGUE = re.compile(r"^.*?(?=<svg)", re.DOTALL)
 _METADATA = re.compile(r"\s*<metadata>.*?</metadata>", re.DOTALL)
 _GROUP_ID = re.compile(r'<g id="[^"]*"')
-_SIZE = re.compile(r'<svg ([^>]*?)width="[^"]*"([^>]*?)height="[^"]*"|<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"')
+_SIZE = re.compile(
+    r'<svg ([^>]*?)width="[^"]*"([^>]*?)height="[^"]*"|<svg ([^>]*?)height="[^"]*"([^>]*?)width="[^"]*"'
+)
 
 
 def svg_of(draw: Callable[[Axes], None], *, name: str, description: str) -> str:
-    """The drawing as an <svg> element without fixed size: the same bytes each time. `name` keeps its ids apart."""
+    """The drawing as an <svg> element without fixed size, the same bytes each time; `name` keeps its ids apart."""
     with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         draw(figure.add_subplot())
@@ -92,7 +100,11 @@ def _inline(text: str, description: str) -> str:
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
     label = description.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
-    return _SIZE.sub(lambda m: f'<svg role="img" aria-label="{label}" {"".join(g or "" for g in m.groups())}', text, count=1)
+    return _SIZE.sub(
+        lambda m: f'<svg role="img" aria-label="{label}" {"".join(g or "" for g in m.groups())}',
+        text,
+        count=1,
+    )
 
 
 def times(time_ms: ArrayLike) -> Any:
@@ -101,10 +113,16 @@ def times(time_ms: ArrayLike) -> Any:
 
 
 def event_time_axis(axes: Axes, label: str) -> None:
-    """Label the x axis with dates or times of day, in UTC."""
+    """Label the x axis in UTC: with dates, or within two days with times of day and the date in the label."""
+    low, high = axes.get_xlim()
     locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=6)
     axes.xaxis.set_major_locator(locator)
-    axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=UTC))
+    if high - low < SHORT_DAYS:
+        form = "%H:%M:%S" if high - low < SECONDS_SHOWN_DAYS else "%H:%M"
+        axes.xaxis.set_major_formatter(dates.DateFormatter(form, tz=UTC))
+        label = f"{label}, from {dates.num2date(low, tz=UTC):%Y-%m-%d}"
+    else:
+        axes.xaxis.set_major_formatter(dates.ConciseDateFormatter(locator, tz=UTC))
     axes.set_xlabel(label)
     axes.grid(visible=False, axis="x")
 
@@ -122,11 +140,14 @@ def thousands(axis: Any) -> None:
 
 def count_text(value: float) -> str:
     """A number as people write it: 12,345; fractions with up to three digits."""
-    return f"{value:,.0f}" if value == round(value) else f"{value:,.3g}"
+    text = f"{value:,.0f}" if value == round(value) else f"{value:,.3g}"
+    return text.replace("-", "−")
 
 
 def seconds_text(seconds: float) -> str:
     """A delay with its unit: 85 ms, 1.35 s, 12.4 s, 4 min."""
+    if seconds == 0:
+        return "0 s"
     if abs(seconds) < 1:
         return f"{seconds * 1_000:.0f} ms"
     if abs(seconds) < 120:  # noqa: PLR2004 - two minutes read better than 120 s

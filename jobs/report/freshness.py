@@ -7,9 +7,12 @@ from typing import NamedTuple
 
 import numpy as np
 
-from jobs.report.data import Floats, Publication
+from jobs.report.counters import was_stopped
+from jobs.report.data import Floats, Publication, ReportInput
 
-__all__ = ["Freshness", "TimeBin", "freshness", "freshness_by_time"]
+__all__ = ["Freshness", "TimeBin", "freshness", "freshness_by_time", "is_live"]
+
+LIVE_S = 3_600.0  # a replay of older events publishes later than so long after their windows closed
 
 TIME_BINS = 80  # of a picture over time
 
@@ -30,14 +33,24 @@ class Freshness(NamedTuple):
         return float(self.seconds[order][min(place, len(order) - 1)])
 
 
+def is_live(source: ReportInput, publications: Sequence[Publication]) -> bool:
+    """Whether the events of a run came as they happened; see `ReportInput`."""
+    if source.live is not None:
+        return source.live
+    delays = freshness(publications, live=True)
+    return was_stopped(source.summary) and (delays is None or delays.quantile(0.5) < LIVE_S)
+
+
 def freshness(publications: Sequence[Publication], *, live: bool) -> Freshness | None:
     """The delays; None if there are none.
 
-    Live: from each window's close to the publication of its entities, each entity counting once. Else: from the
-    oldest update of a publication reaching the publisher until it was readable, each publication counting once.
+    Live: from each window's close to the publication of its entities, each entity counting once. Else: from
+    when the oldest update of a publication was learned until it was readable, each publication counting once.
     """
     if live:
-        rows = [(p.published_at_ms - c, n, p.published_at_ms) for p in publications for c, n in p.closes if n > 0]
+        rows = [
+            (p.published_at_ms - c, n, p.published_at_ms) for p in publications for c, n in p.closes if n > 0
+        ]
     else:
         rows = [(p.waited_ms, 1, p.published_at_ms) for p in publications if p.waited_ms is not None]
     if not rows:
@@ -58,7 +71,9 @@ def freshness_by_time(delays: Freshness) -> list[TimeBin]:
     """The delays in bins of equal time; bins without any are left out."""
     first, last = float(delays.published_at_ms.min()), float(delays.published_at_ms.max())
     number = min(TIME_BINS, len(np.unique(delays.published_at_ms)))
-    place = np.minimum(((delays.published_at_ms - first) / max(last - first, 1.0) * number).astype(np.int64), number - 1)
+    place = np.minimum(
+        ((delays.published_at_ms - first) / max(last - first, 1.0) * number).astype(np.int64), number - 1
+    )
     bins = []
     for k in np.unique(place):
         part = Freshness(*(column[place == k] for column in delays))

@@ -26,16 +26,18 @@ class Tile(NamedTuple):
 
 
 def tiles(
-    source: ReportInput, data: RunData, kinds: Mapping[str, bool], delays: Freshness | None
+    source: ReportInput, data: RunData, kinds: Mapping[str, bool], *, delays: Freshness | None, live: bool
 ) -> Iterator[Tile]:
     """Decisions, rewards, quality, speed and freshness."""
     summary = source.summary
     yield Tile("Decisions", _count(summary.get("decisions")), f"{_count(summary.get('joined'))} joined")
     yield Tile("Rewards", _count(summary.get("rewards")), f"{_count(summary.get('credited'))} credited")
     yield _quality_tile(source, data, kinds)
-    pace = "the pace of the stream" if source.live else f"in {seconds_text(float(summary.get('seconds') or 0))}"
+    pace = (
+        "the pace of the stream" if source.live else f"in {seconds_text(float(summary.get('seconds') or 0))}"
+    )
     yield Tile("Events a second", _count(summary.get("events_per_second")), pace)
-    yield _freshness_tile(delays, live=source.live)
+    yield _freshness_tile(delays, live=live)
 
 
 def _quality_tile(source: ReportInput, data: RunData, kinds: Mapping[str, bool]) -> Tile:
@@ -46,7 +48,9 @@ def _quality_tile(source: ReportInput, data: RunData, kinds: Mapping[str, bool])
         _, entity, base = quality(newest, logistic=kinds[model])
         which = f"last {len(newest.label):,}" if len(newest.label) < len(scores.label) else "all decisions"
         several = f"{model}: " if len(kinds) > 1 else ""
-        return Tile(_label(kinds[model], which), _metric(entity), f"{several}{_metric(base)} without entity models")
+        return Tile(
+            _label(kinds[model], which), _metric(entity), f"{several}{_metric(base)} without entity models"
+        )
     for model, entry in (source.summary.get("models") or {}).items():
         metrics = entry.get("progressive") or {}
         name = "auc" if kinds.get(model, True) else "rmse"
@@ -65,7 +69,11 @@ def _freshness_tile(delays: Freshness | None, *, live: bool) -> Tile:
     if delays is None:
         return Tile("Freshness, p50", NONE, "nothing was published")
     what = "from window close to readable" if live else "from update to readable"
-    return Tile("Freshness, p50", seconds_text(delays.quantile(0.5)), f"p99 {seconds_text(delays.quantile(0.99))}, {what}")
+    return Tile(
+        "Freshness, p50",
+        seconds_text(delays.quantile(0.5)),
+        f"p99 {seconds_text(delays.quantile(0.99))}, {what}",
+    )
 
 
 def _count(value: float | None) -> str:

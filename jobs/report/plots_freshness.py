@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
 
-from jobs.report.drawing import ACCENT, INK, SECOND, event_time_axis, legend_above, seconds_text, svg_of, times
+from jobs.report.drawing import (
+    ACCENT,
+    INK,
+    SECOND,
+    event_time_axis,
+    legend_above,
+    seconds_text,
+    svg_of,
+    times,
+)
 from jobs.report.freshness import Freshness, freshness_by_time
 from jobs.report.picture import Picture
 
@@ -24,13 +33,18 @@ def freshness_picture(delays: Freshness | None, *, live: bool, name: str) -> Pic
     if delays is None:
         return Picture(title, NOTHING)
     if live:
-        shows = "The share of updated entities whose coefficients were readable within so long of their window's close."
+        shows = (
+            "The share of updated entities whose coefficients were readable within so long of their window's close; "
+            "the wait for stragglers and for the next publication is in it."
+        )
     else:
         shows = (
-            "The share of publications that were readable within so long of the learner's oldest update in them; "
-            "a replay runs faster than its events did, so this says how fast the job is, not how old the news was."
+            "The share of publications that were readable within so long of the learner's oldest update in them. "
+            "A replay runs faster than its events came, so this is the job's own time, not the age of the news."
         )
-    svg = svg_of(lambda axes: _draw_shares(axes, delays, live=live), name=f"{name} freshness", description=title)
+    svg = svg_of(
+        lambda axes: _draw_shares(axes, delays, live=live), name=f"{name} freshness", description=title
+    )
     return Picture(title, shows, svg)
 
 
@@ -42,7 +56,7 @@ def _draw_shares(axes: Axes, delays: Freshness, *, live: bool) -> None:
     for label, share in QUANTILES.items():
         at = delays.quantile(share)
         axes.plot([at], [share], "o", color=INK, markersize=4)
-        text = f"{label}  {seconds_text(at)}"
+        text = f"{label}: {seconds_text(at)}"
         axes.annotate(text, (at, share), xytext=(7, -4), textcoords="offset points", va="top")
     _delay_axis(axes, seconds)
     axes.set_xlabel("window close → readable" if live else "learner had the update → readable")
@@ -55,6 +69,7 @@ def _delay_axis(axes: Axes, seconds: np.ndarray[tuple[int, ...], np.dtype[np.flo
     if low > 0 and high > LOG_SPREAD * middle:
         axes.set_xscale("log")
         axes.set_xlim(low / 1.3, high * 4)
+        axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(min(low, 0.0), max(high, 0.0) * 1.3 or 1.0)
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds_text(value)))
@@ -72,11 +87,14 @@ def freshness_over_time_picture(delays: Freshness | None, *, name: str) -> Pictu
         marker = "o" if len(bins) == 1 else ""
         axes.plot(x, [b.p99 for b in bins], color=SECOND, marker=marker, label="p99")
         axes.plot(x, [b.p50 for b in bins], color=ACCENT, marker=marker, label="p50")
-        axes.set_ylim(bottom=min(0.0, min(b.p50 for b in bins)))
+        axes.set_ylim(bottom=min(0.0, *(b.p50 for b in bins)))
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds_text(value)))
         event_time_axis(axes, "time of publication (UTC)")
         axes.set_ylabel("window close → readable")
         legend_above(axes)
 
-    caption = "Half of the entities published at a time were fresher than the lower line, 99 % fresher than the upper one."
+    caption = (
+        "Of the entities published at a time, half were readable within the lower line's delay of their window's "
+        "close, 99 % within the upper one's."
+    )
     return Picture(title, caption, svg_of(draw, name=f"{name} freshness over time", description=title))

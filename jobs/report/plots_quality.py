@@ -8,13 +8,23 @@ from matplotlib.axes import Axes
 from jobs.report.data import Scores
 from jobs.report.drawing import ACCENT, INK, MUTED, SECOND, event_time_axis, legend_above, svg_of, times
 from jobs.report.picture import Picture
-from jobs.report.quality import SMALLEST_WINDOW, Calibration, Quality, Rolling, calibration, quality, rolling
+from jobs.report.quality import (
+    CALIBRATION_BINS,
+    SMALLEST_WINDOW,
+    Calibration,
+    Rolling,
+    calibration,
+    quality,
+    rolling,
+)
 from jobs.summary import LAST
 
 __all__ = ["NO_BASE", "calibration_picture", "has_base", "quality_picture"]
 
 NO_SCORES = "No scores: the run was not asked for them (run it with --scores FILE)."
-NO_BASE = "This run has no base model: without the entity models all decisions score the same, and an AUC is 0.5."
+NO_BASE = (
+    "This run has no base model: without the entity models all decisions score the same, and an AUC is 0.5."
+)
 
 
 def has_base(scores: Scores) -> bool:
@@ -34,21 +44,19 @@ def quality_picture(scores: Scores | None, *, logistic: bool, name: str) -> Pict
     curve = rolling(scores, logistic=logistic)
     if curve is None:
         return Picture(title, _too_few(len(scores.label)))
-    whole, last = quality(scores, logistic=logistic), quality(scores.last(LAST), logistic=logistic)
-    last_from_ms = float(scores.time_ms[-last.count])
 
     def draw(axes: Axes) -> None:
         _draw_curve(axes, curve)
-        if last.count < whole.count:
-            _mark(axes, last, last_from_ms, float(scores.time_ms[-1]), name=f"last {last.count:,}", style="--")
-        _mark(axes, whole, float(scores.time_ms[0]), float(scores.time_ms[-1]), name=f"all {whole.count:,}", style=":")
+        if len(scores.label) > LAST:
+            _draw_mark(axes, scores.last(LAST), name="last", logistic=logistic)
+        _draw_mark(axes, scores, name="all", logistic=logistic)
         event_time_axis(axes, "time of the decision (UTC)")
         axes.set_ylabel("AUC" if logistic else "RMSE (units of the reward)")
         legend_above(axes)
 
     caption = (
-        f"Each point is the {metric} of the {curve.window:,} decisions up to then, scored at learn time with and without "
-        f"the entity models; the band is its 95 % interval."
+        f"Each point is the {metric} of the {curve.window:,} decisions up to then, scored at learn time with and "
+        "without the entity models; the band is its 95 % interval."
     )
     no_base = "" if has_base(scores) or not logistic else f" {NO_BASE}"
     return Picture(title, caption + no_base, svg_of(draw, name=f"{name} quality", description=title))
@@ -65,9 +73,13 @@ def _draw_curve(axes: Axes, curve: Rolling) -> None:
     axes.plot(x, curve.base, color=SECOND, label="without")
 
 
-def _mark(axes: Axes, value: Quality, from_ms: float, to_ms: float, *, name: str, style: str) -> None:
-    label = f"{name}: {value.entity:.3f}, without {value.base:.3f}"
-    axes.plot(times([from_ms, to_ms]), [value.entity] * 2, color=INK, linestyle=style, linewidth=1.2, label=label)
+def _draw_mark(axes: Axes, scores: Scores, *, name: str, logistic: bool) -> None:
+    """A level line over the time of the scores, at their metric with the entity models."""
+    value = quality(scores, logistic=logistic)
+    label = f"{name} {value.decisions:,}: {metric_text(value.entity)} vs {metric_text(value.base)}"
+    ends = times([scores.time_ms[0], scores.time_ms[-1]])
+    style = ":" if name == "all" else "--"
+    axes.plot(ends, [value.entity] * 2, color=INK, linestyle=style, linewidth=1.2, label=label)
 
 
 def calibration_picture(scores: Scores | None, *, name: str) -> Picture:
@@ -78,18 +90,23 @@ def calibration_picture(scores: Scores | None, *, name: str) -> Picture:
     newest = scores.last(LAST)
     bins = calibration(newest)
     if bins is None:
-        return Picture(title, f"Too few decisions to compare rates: {len(newest.label):,} were scored, 200 are needed.")
+        count = f"{len(newest.label):,} were scored, {10 * CALIBRATION_BINS} are needed"
+        return Picture(title, f"Too few decisions to compare rates: {count}.")
     caption = (
-        f"How often a positive reward followed, by learn-time probability: the last {len(newest.label):,} decisions in "
-        f"{len(bins.rate)} equal groups with 95 % intervals; on average a group is {bins.gap:.3f} off the diagonal."
+        "How often a positive reward followed, by learn-time probability: the last "
+        f"{len(newest.label):,} decisions in {len(bins.rate)} equal groups with 95 % intervals; on average a group "
+        f"is {bins.gap:.3f} off the diagonal."
     )
-    return Picture(title, caption, svg_of(lambda axes: _draw_bins(axes, bins), name=f"{name} calibration", description=title))
+    svg = svg_of(lambda axes: _draw_bins(axes, bins), name=f"{name} calibration", description=title)
+    return Picture(title, caption, svg)
 
 
 def _draw_bins(axes: Axes, bins: Calibration) -> None:
     low = max(min(bins.probability.min(), bins.low.min()) - 0.02, 0.0)
     high = min(max(bins.probability.max(), bins.high.max()) + 0.02, 1.0)
-    axes.plot([low, high], [low, high], color=MUTED, linestyle="--", linewidth=1.0, label="perfectly calibrated")
+    axes.plot(
+        [low, high], [low, high], color=MUTED, linestyle="--", linewidth=1.0, label="perfectly calibrated"
+    )
     axes.vlines(bins.probability, bins.low, bins.high, color=ACCENT, alpha=0.5, linewidth=1.6)
     axes.plot(bins.probability, bins.rate, "o", color=ACCENT, markersize=4.5, label="observed, 95 % interval")
     axes.set_xlim(low, high)

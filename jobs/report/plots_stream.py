@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, NullFormatter
 
 from jobs.report.counters import OverTime, over_time
 from jobs.report.drawing import ACCENT, SECOND, event_time_axis, legend_above, svg_of, thousands, times
@@ -29,16 +30,16 @@ def counters_picture(sums: Mapping[CountKey, int], *, name: str) -> Picture:
     if counts is None:
         return Picture(title, "No decisions or rewards were counted: the stream was empty.")
     outside = f" {counts.outside:,} with times far from the others are left out." if counts.outside else ""
-    caption = f"How many decisions came in and how many rewards were credited, by {step_text(counts.step_minutes)} of their own time."
+    step = step_text(counts.step_minutes)
+    caption = f"How many decisions came in and how many rewards were credited, by {step} of their own time."
     svg = svg_of(lambda axes: _draw_counts(axes, counts), name=f"{name} counters", description=title)
     return Picture(title, caption + outside, svg)
 
 
 def step_text(minutes: int) -> str:
     """The width of a bin in words."""
-    for size, unit in ((10_080, "week"), (1440, "day"), (60, "hour"), (1, "minute")):
-        if minutes % size == 0:
-            break
+    units = ((10_080, "week"), (1440, "day"), (60, "hour"), (1, "minute"))
+    size, unit = next((size, unit) for size, unit in units if minutes % size == 0)
     number = minutes // size
     return unit if number == 1 else f"{number} {unit}s"
 
@@ -66,7 +67,9 @@ def records_picture(sums: Mapping[CountKey, int], *, name: str) -> Picture:
     if not bins:
         return Picture(title, NO_UPDATES)
     total = sum(bins.values())
-    caption = f"One update learns all examples of one entity in one window: the {total:,} updates by how many that were."
+    caption = (
+        f"An update learns all examples of one entity in one window: the {total:,} updates by how many those were."
+    )
 
     def draw(axes: Axes) -> None:
         bars = axes.bar(range(len(bins)), [bins[low] for low in sorted(bins)], color=ACCENT, width=0.72)
@@ -87,7 +90,10 @@ def steps_picture(sums: Mapping[CountKey, int], *, unit: str, name: str) -> Pict
     bins = _binned(sums, "update_step")
     if not bins:
         return Picture(title, NO_UPDATES)
-    caption = f"How far each of the {sum(bins.values()):,} updates moved its entity's posterior mean, over all coefficients."
+    caption = (
+        f"How far each of the {sum(bins.values()):,} updates moved its entity's posterior mean, all coefficients "
+        "together."
+    )
 
     def draw(axes: Axes) -> None:
         places = np.arange(min(bins), max(bins) + 2)
@@ -95,6 +101,8 @@ def steps_picture(sums: Mapping[CountKey, int], *, unit: str, name: str) -> Pict
         heights = [bins.get(int(k), 0) for k in places[:-1]]
         axes.bar(edges[:-1], heights, width=np.diff(edges) * 0.94, align="edge", color=ACCENT)
         axes.set_xscale("log")
+        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        axes.xaxis.set_minor_formatter(NullFormatter())
         axes.set_xlabel(f"norm of the change of the coefficients ({unit})")
         axes.set_ylabel("updates")
         thousands(axes.yaxis)

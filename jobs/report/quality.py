@@ -1,4 +1,4 @@
-"""How good the learn-time scores were: over time with a margin of error, and how well probabilities are calibrated."""
+"""How good the learn-time scores were: over time with a margin of error, and how well they are calibrated."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ CALIBRATION_BINS = 20  # of equal counts
 class Quality(NamedTuple):
     """One metric of the same decisions with and without the entity models; nan where it has no value."""
 
-    count: int
+    decisions: int
     entity: float
     base: float
 
 
 class Rolling(NamedTuple):
-    """A metric of the `window` decisions up to each time; `error` is half its 95 % interval (entity models)."""
+    """A metric of the `window` decisions up to each time; `error` is half of the 95 % interval of `entity`."""
 
     window: int
     time_ms: npt.NDArray[np.int64]
@@ -55,22 +55,24 @@ def quality(scores: Scores, *, logistic: bool) -> Quality:
 
 
 def rolling_window(count: int) -> int:
-    """How many decisions a point of the curve covers: WINDOW, or a fifth of a short run; 0 if there are too few."""
+    """How many decisions a point of the curve covers: WINDOW, or a fifth of a short run; 0: too few."""
     window = min(WINDOW, count // 5)
     return window if window >= SMALLEST_WINDOW else 0
 
 
 def rolling(scores: Scores, *, logistic: bool) -> Rolling | None:
-    """The metric over time at POINTS places of equal counts; None with too few decisions or with one class only."""
+    """The metric over time at POINTS places of equal counts; None with too few decisions or one class only."""
     count, window = len(scores.label), rolling_window(len(scores.label))
     if window == 0:
         return None
     ends = np.unique(np.linspace(window, count, POINTS).astype(np.int64))
-    parts = [Scores(*(column[end - window : end] for column in scores)) for end in ends]
+    parts = [scores.part(end - window, end) for end in ends.tolist()]
     values = np.array([quality(part, logistic=logistic)[1:] for part in parts])
     if np.isnan(values).all():
         return None
-    error = np.array([_error(part, value, logistic=logistic) for part, value in zip(parts, values[:, 0], strict=True)])
+    error = np.array(
+        [_error(part, value, logistic=logistic) for part, value in zip(parts, values[:, 0], strict=True)]
+    )
     return Rolling(window, scores.time_ms[ends - 1], values[:, 0], values[:, 1], error)
 
 
@@ -98,7 +100,7 @@ def calibration(scores: Scores) -> Calibration | None:
         return None
     order = np.argsort(scores.score, kind="stable")
     probability = 0.5 * (1.0 + np.tanh(0.5 * scores.score[order]))  # σ without overflow
-    bins = [part for part in np.array_split(np.arange(count), CALIBRATION_BINS)]
+    bins = np.array_split(np.arange(count), CALIBRATION_BINS)
     mean = np.array([probability[part].mean() for part in bins])
     rate = np.array([(scores.label[order][part] > 0).mean() for part in bins])
     sizes = np.array([len(part) for part in bins], dtype=np.float64)

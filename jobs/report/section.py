@@ -10,7 +10,7 @@ import numpy as np
 
 from jobs.report.counters import MEANINGS, Identity, identities, late_rows_check
 from jobs.report.data import ReportInput, RunData, Scores
-from jobs.report.freshness import Freshness, freshness
+from jobs.report.freshness import Freshness, freshness, is_live
 from jobs.report.headline import Tile, tiles
 from jobs.report.picture import Picture
 from jobs.report.plots_freshness import freshness_over_time_picture, freshness_picture
@@ -27,7 +27,7 @@ class ModelRow(NamedTuple):
     """The progressive metrics of one model over the whole run."""
 
     model: str
-    count: int
+    scored: int
     metrics: tuple[tuple[str, float | None, float | None], ...]  # name, with and without the entity models
 
 
@@ -60,13 +60,14 @@ class Section:
 def build_section(source: ReportInput, data: RunData, *, key: str) -> Section:
     """Draw and count one run; `key` is unique on the page."""
     kinds = kinds_of(source.summary, data.scores)
-    delays = freshness(data.publications, live=source.live)
+    live = is_live(source, data.publications)
+    delays = freshness(data.publications, live=live)
     return Section(
         key=key,
         title=source.title,
         note=source.note,
-        tiles=tuple(tiles(source, data, kinds, delays)),
-        pictures=tuple(_pictures(source, data, kinds, delays, key=key)),
+        tiles=tuple(tiles(source, data, kinds, delays=delays, live=live)),
+        pictures=tuple(_pictures(data, kinds, delays, live=live, key=key)),
         models=tuple(_model_rows(source.summary)),
         identities=tuple(identities(source.summary)),
         late_difference=late_rows_check(source.summary, data.late_rows),
@@ -81,12 +82,13 @@ def kinds_of(summary: Mapping[str, Any], scores: Mapping[str, Scores]) -> dict[s
     """Whether each model is logistic: by its metrics, else by its labels, which are -1 and 1."""
     kinds = {model: bool(np.isin(columns.label, (-1.0, 1.0)).all()) for model, columns in scores.items()}
     for model, metrics in _progressive(summary).items():
-        kinds |= {model: logistic for name, logistic in METRICS.items() if name in metrics}
+        known = [logistic for name, logistic in METRICS.items() if name in metrics]
+        kinds[model] = known[0] if known else kinds.get(model, True)
     return kinds
 
 
 def _pictures(
-    source: ReportInput, data: RunData, kinds: Mapping[str, bool], delays: Freshness | None, *, key: str
+    data: RunData, kinds: Mapping[str, bool], delays: Freshness | None, *, live: bool, key: str
 ) -> Iterator[Picture]:
     drawn = list(data.scores)[:MODELS_DRAWN]
     for place, model in enumerate(drawn):
@@ -98,8 +100,8 @@ def _pictures(
         yield quality_picture(None, logistic=all(kinds.values()), name=key)
         yield calibration_picture(None, name=key)
     yield counters_picture(data.counts, name=key)
-    yield freshness_picture(delays, live=source.live, name=key)
-    if source.live:
+    yield freshness_picture(delays, live=live, name=key)
+    if live:
         yield freshness_over_time_picture(delays, name=key)
     yield records_picture(data.counts, name=key)
     yield steps_picture(data.counts, unit=_unit(kinds), name=key)
@@ -123,7 +125,9 @@ def _progressive(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _model_rows(summary: Mapping[str, Any]) -> Iterator[ModelRow]:
     names = {"auc": "AUC", "log_loss": "log loss (nats)", "rmse": "RMSE"}
     for model, metrics in _progressive(summary).items():
-        found = ((names[name], metrics[name], metrics.get(f"{name}_base")) for name in names if name in metrics)
+        found = (
+            (names[name], metrics[name], metrics.get(f"{name}_base")) for name in names if name in metrics
+        )
         yield ModelRow(model, int(metrics.get("count", 0)), tuple(found))
 
 
@@ -132,4 +136,7 @@ def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[
         if isinstance(value, Mapping):
             yield from _flattened(value, f"{prefix}{name}.")
         else:
-            yield f"{prefix}{name}", ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+            yield (
+                f"{prefix}{name}",
+                ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value),
+            )

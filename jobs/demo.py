@@ -1,0 +1,108 @@
+"""`lambda-learner demo`: the main job on real data, then on a live stream, and a report of both."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import typer
+
+
+DATA_SET = "recbole==1.2.1"  # the wheel that holds MovieLens-100K, whose terms forbid to ship a copy
+LIVE_RATE = 200  # decisions a second
+LIVE_SECONDS = 20
+
+
+class Ran(NamedTuple):
+    """What a run has left for the report: its summary, its scores, its part files."""
+
+    summary: dict[str, Any]
+    scores: Path
+    outputs: Path
+
+
+def demo(output: Annotated[Path, typer.Option(help="The folder of everything the demo makes.")] = Path("out")) -> None:
+    """Learn MovieLens as a stream, watch a live stream for a while, and write out/report.html."""
+    if output != Path("out"):
+        message = "the demo's configuration names paths under out/: change to the folder that should hold out/"
+        raise typer.BadParameter(message)
+    _install_data_set()
+    from jobs.report import ReportInput, write_report  # noqa: PLC0415 - matplotlib, which only this needs
+
+    replay = ReportInput("MovieLens replay", *_movielens(output / "movielens"))
+    live = ReportInput("Live stream", *_live(output / "live"), live=True)
+    report = write_report(output / "report.html", [replay, live])
+    typer.echo(f"report: {report.resolve()}")
+
+
+def _movielens(folder: Path) -> Ran:
+    _say("MovieLens-100K as a stream of decisions and rewards")
+    _cli("simulate", "--dataset", "movielens", "--output", str(folder / "events"), "--overwrite")
+    _say("the job over it: join, learn per user, publish")
+    shutil.rmtree(folder / "state", ignore_errors=True)
+    shutil.rmtree(folder / "bucket", ignore_errors=True)
+    scores = folder / "scores.jsonl"
+    summary = _cli("run", "--config", _config("demo.yaml"), "--scores", str(scores))
+    typer.echo(summary)
+    return Ran(json.loads(summary), scores, folder / "state" / "outputs")
+
+
+def _live(folder: Path) -> Ran:
+    _say(f"{LIVE_SECONDS} s of a live stream, {LIVE_RATE} decisions a second")
+    shutil.rmtree(folder, ignore_errors=True)
+    scores = folder / "scores.jsonl"
+    job = subprocess.Popen(  # noqa: S603 - our own command
+        [*_command(), "run", "--config", _config("demo_live.yaml"), "--scores", str(scores)],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    _wait_until_running(job, folder / "state")
+    windows = ["--reward-window", "3 s", "--update-interval", "1 s", "--out-of-orderness", "1 s", "--reward-delay", "1"]
+    _cli(
+        "simulate", "--dataset", "synthetic", "--live", str(LIVE_RATE), "--seconds", str(LIVE_SECONDS),
+        "--decisions", str(LIVE_RATE * LIVE_SECONDS), "--output", str(folder / "events"), *windows,
+    )  # fmt: skip
+    time.sleep(2)  # the last window that the heartbeats have closed is published
+    job.send_signal(signal.SIGINT)
+    summary, _ = job.communicate()
+    typer.echo(summary)
+    return Ran(json.loads(summary), scores, folder / "state" / "outputs")
+
+
+def _wait_until_running(job: subprocess.Popen[str], state: Path) -> None:
+    """The first checkpoint shows that every stage runs."""
+    while job.poll() is None and not list(state.glob("checkpoints/*/chk-*/_metadata")):
+        time.sleep(0.2)
+
+
+def _install_data_set() -> None:
+    if importlib.util.find_spec("recbole") is None:
+        _say(f"installing the data set ({DATA_SET}, 2 MB)")
+        subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", DATA_SET], check=True)  # noqa: S603
+
+
+def _config(name: str) -> str:
+    return str(files("config") / name)
+
+
+def _command() -> list[str]:
+    return [sys.executable, "-m", "jobs.cli"]
+
+
+def _cli(*arguments: str) -> str:
+    done: Any = subprocess.run([*_command(), *arguments], check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603
+    if done.returncode != 0:
+        raise typer.Exit(done.returncode)
+    return str(done.stdout).strip()
+
+
+def _say(what: str) -> None:
+    typer.echo(f"==> {what}", err=True)

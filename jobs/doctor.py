@@ -1,0 +1,74 @@
+"""`lambda-learner doctor`: checks, one line each, what a run needs: configuration, Java, input, bucket, state folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from config.load import load
+from config.settings import Settings
+from config.warnings import warnings_of
+from jobs.java import find_java
+from jobs.job_state import JobState, StateError
+from lambda_learner.publish.owner import read_owner
+from lambda_learner.publish.store import open_store
+from operators.files import event_files
+
+PROBE = "coefficients/doctor.probe"
+
+
+def doctor(config: Annotated[Path, typer.Option(help="The YAML configuration file.")]) -> None:
+    """Say of each part whether a run would find it in order; exit code 1 if any is not."""
+    settings = load(config)
+    typer.echo(f"ok    configuration: {config}")
+    for warning in warnings_of(settings):
+        typer.echo(f"warn  {warning}")
+    checks: tuple[tuple[str, Callable[[Settings], str]], ...] = (
+        ("java", lambda _: str(find_java())),
+        ("input", _input),
+        ("bucket", _bucket),
+        ("state", _state),
+    )
+    failed = [name for name, check in checks if not _passes(name, check, settings)]
+    if failed:
+        raise typer.Exit(1)
+
+
+def _passes(name: str, check: Callable[[Settings], str], settings: Settings) -> bool:
+    try:
+        typer.echo(f"ok    {name}: {check(settings)}")
+    except Exception as error:  # noqa: BLE001 - the point is to report any
+        typer.echo(f"FAIL  {name}: {error}")
+        return False
+    return True
+
+
+def _input(settings: Settings) -> str:
+    source = settings.stream.source
+    files = event_files(source.path)
+    if not files and not source.follow:
+        message = f"no event files in {source.path}"
+        raise StateError(message)
+    return f"{len(files)} files in {source.path}" + (", followed" if source.follow else "")
+
+
+def _bucket(settings: Settings) -> str:
+    store = open_store(settings.bucket.models)
+    store.put(PROBE, b"")
+    store.delete(PROBE)
+    owner = read_owner(store)
+    mine = owner is not None and owner.owner_id == JobState(Path(settings.stream.state)).known_owner_id()
+    whose = "of no job yet" if owner is None else "of this job" if mine else f"of another job ({owner.owner_id})"
+    return f"{settings.bucket.models} is writable, {whose}"
+
+
+def _state(settings: Settings) -> str:
+    state = JobState(Path(settings.stream.state).resolve())
+    with state.locked():
+        free_gib = os.statvfs(state.folder).f_bavail * os.statvfs(state.folder).f_frsize / 2**30
+        checkpoint = state.newest_checkpoint() or "none"
+        return f"{state.folder}, {free_gib:.1f} GiB free, newest checkpoint: {checkpoint}"

@@ -1,0 +1,23 @@
+"""Reads what the file sinks have written: part files that a checkpoint has committed, and those still open."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+
+def part_lines(folder: Path, *, with_open: bool = False) -> Iterator[str]:
+    """The lines of the part files below a folder.
+
+    `with_open` adds the parts not committed yet, for a job that runs or was interrupted: after a failure such a part
+    may hold lines that are written again, so its reader must not mind a line twice.
+    """
+    paths = [*folder.rglob("part-*"), *(folder.rglob(".part-*.inprogress.*") if with_open else ())]
+    for path in sorted(paths):
+        with path.open(encoding="utf-8", newline="\n") as file:
+            yield from (line[:-1] for line in file if line.endswith("\n"))
+
+
+def row_text(line: str) -> str:
+    """The text in a line that a row of one column was written as: `+I[text]`, `+U[text]`."""
+    return line[3:-1]
