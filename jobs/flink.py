@@ -72,6 +72,7 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
         # Event times have a resolution of a second: with an interval of 0 the watermark moves with each row that
         # moves event time on, so which rows are late depends on the input alone (at parallelism 1).
         "pipeline.auto-watermark-interval": "0 ms",
+        "table.optimizer.agg-phase-strategy": "ONE_PHASE",  # nearly every key of the join is seen once or twice
         "table.exec.mini-batch.enabled": "true",
         "table.exec.mini-batch.allow-latency": "1 s",
         "table.exec.mini-batch.size": "10000",

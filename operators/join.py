@@ -44,13 +44,16 @@ SELECT window_start, window_end, model_name, id,
        MAX(CONCAT(payload, U&'\\001F', COALESCE(entity, ''))) AS payload_entity,
        LISTAGG(note, U&'\\001D') AS notes
 FROM TABLE(TUMBLE(TABLE {lines}, DESCRIPTOR(rowtime), INTERVAL '1' SECOND))
-WHERE SUBSTRING(id, 1, 1) <> 'H'
+WHERE model_name <> ''
 GROUP BY window_start, window_end, model_name, id"""
 
 
 def late_sql(lines: str) -> str:
-    """The rows whose window has closed before they came, as JSON lines."""
+    """The rows whose window has closed before they came, as JSON lines.
+
+    The text is put together by hand: JSON_OBJECT would be worked out for every row, late or not, for 15 µs each.
+    """
     return f"""
-SELECT JSON_OBJECT('model' VALUE model_name, 'id' VALUE SUBSTRING(id, 2), 'kind' VALUE SUBSTRING(note, 1, 1),
-                   'note' VALUE note, 'payload' VALUE payload, 'close' VALUE CAST(rowtime AS STRING)) AS line
-FROM {lines} WHERE SUBSTRING(id, 1, 1) <> 'H' AND rowtime <= CURRENT_WATERMARK(rowtime)"""
+SELECT CONCAT('{{"kind":"', SUBSTRING(note, 1, 1), '","model":"', model_name, '","id":"', SUBSTRING(id, 2),
+              '","note":"', note, '","payload":', COALESCE(payload, 'null'), '}}') AS line
+FROM {lines} WHERE model_name <> '' AND rowtime <= CURRENT_WATERMARK(rowtime)"""

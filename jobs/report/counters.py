@@ -1,27 +1,11 @@
-"""What the counters mean, the identities that they must keep (DESIGN §3), and their course over event time."""
+"""What the counters mean, and the identities that they must keep (DESIGN §3)."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-import numpy as np
-
-from jobs.report.data import Floats
-from operators.counts import CountKey
-
-__all__ = [
-    "IDENTITIES",
-    "MEANINGS",
-    "Identity",
-    "OverTime",
-    "bins_of",
-    "identities",
-    "late_rows_check",
-    "over_time",
-    "was_stopped",
-]
+__all__ = ["IDENTITIES", "MEANINGS", "Identity", "identities", "late_rows_check", "was_stopped"]
 
 MEANINGS = {
     "lines": "lines read",
@@ -58,10 +42,6 @@ IDENTITIES = (
 )
 OPEN = "in_open_windows"  # only in the summary of a run that was stopped
 LATE = ("late_decisions", "late_rewards", "late_records")
-STEPS_MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10_080, 40_320)
-MAX_BINS = 120  # of a picture over time
-FAR_SHARE = 0.0005  # of the lines at either end may be left out where they alone would stretch the picture …
-STRETCH = 3  # … to more than so many times the range of the others
 
 
 class Identity(NamedTuple):
@@ -78,19 +58,10 @@ class Identity(NamedTuple):
 
     @property
     def holds(self) -> bool:
-        """Whether the sum is right, or lacks no more than what may be in open windows, and no part is below zero."""
+        """Whether the sum is right, or lacks only what may be in open windows, and no part is below zero."""
         if self.difference is None or self.negative:
             return False
         return self.difference == 0 or (self.may_be_open and self.difference > 0)
-
-
-class OverTime(NamedTuple):
-    """Counts by equal bins of event time (`edges_ms` has one more) and how many lie outside."""
-
-    step_minutes: int
-    edges_ms: Floats
-    counts: dict[str, Floats]
-    outside: int
 
 
 def was_stopped(summary: Mapping[str, Any]) -> bool:
@@ -112,50 +83,10 @@ def _identity(summary: Mapping[str, Any], total: str, parts: tuple[str, ...]) ->
 
 
 def late_rows_check(summary: Mapping[str, Any], late_rows: int) -> int | None:
-    """How many more late lines the counters have than the side stream of late rows; None if there is no telling.
+    """How many more late lines the counters have than the side stream of late rows; None if unknown.
 
     The late counters of a run that was stopped are the side stream's own: nothing to compare.
     """
     if was_stopped(summary) or not set(LATE) <= summary.keys():
         return None
     return sum(int(summary[name]) for name in LATE) - late_rows
-
-
-def over_time(sums: Mapping[CountKey, int], names: Sequence[str]) -> OverTime | None:
-    """Add up counters of all models in bins of a round number of minutes; None if there are none."""
-    by_name: dict[str, Counter[int]] = {name: Counter() for name in names}
-    for (minute_ms, _, name), n in sums.items():
-        if minute_ms > 0 and name in by_name:
-            by_name[name][minute_ms] += n
-    everything = sum(by_name.values(), Counter[int]())
-    if not everything:
-        return None
-    low, high = _range_of_most(everything)
-    step, edges = bins_of(low, high)
-    counts = {name: _histogram(counter, edges) for name, counter in by_name.items()}
-    inside = sum(int(column.sum()) for column in counts.values())
-    return OverTime(step, edges, counts, everything.total() - inside)
-
-
-def bins_of(low_ms: int, high_ms: int) -> tuple[int, Floats]:
-    """The minutes of a bin, and the edges of bins that cover both minutes."""
-    minutes = (high_ms - low_ms) // 60_000 + 1
-    step = next((s for s in STEPS_MINUTES if minutes <= s * MAX_BINS), -(-minutes // MAX_BINS))
-    width = step * 60_000
-    start = low_ms // width * width
-    return step, np.arange(start, high_ms + width + 1, width, dtype=np.float64)
-
-
-def _range_of_most(counts: Counter[int]) -> tuple[int, int]:
-    minutes = sorted(counts)
-    share = np.cumsum([counts[minute] for minute in minutes]) / counts.total()
-    low = minutes[int(np.searchsorted(share, FAR_SHARE))]
-    high = minutes[min(int(np.searchsorted(share, 1 - FAR_SHARE)), len(minutes) - 1)]
-    stretched = minutes[-1] - minutes[0] > STRETCH * (high - low)
-    return (low, high) if stretched else (minutes[0], minutes[-1])
-
-
-def _histogram(counter: Counter[int], edges: Floats) -> Floats:
-    minutes = np.array(list(counter), dtype=np.float64)
-    numbers = np.array(list(counter.values()), dtype=np.float64)
-    return np.asarray(np.histogram(minutes, bins=edges, weights=numbers)[0], dtype=np.float64)

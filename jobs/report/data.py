@@ -1,7 +1,7 @@
 """What a run has left behind, read as columns: scores, publications, counters by minute, late rows.
 
-Nothing here fails because something is missing: no file gives no rows. A line that is not complete JSON (of a run
-that was killed while it wrote) is left out and counted.
+Nothing here fails because something is missing: no file gives no rows. A line that is not complete JSON (of a
+run that was killed while it wrote) is left out and counted.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from jobs.report.counters import was_stopped
 from lambda_learner.events.ksuid import is_valid, unix_seconds
 from operators.counts import CountKey, read_sums
-from operators.part_files import part_lines
 from operators.part_files import part_lines
 
 __all__ = ["Floats", "Publication", "ReportInput", "RunData", "Scores", "read_run"]
@@ -30,9 +30,9 @@ MS = 1_000
 class ReportInput:
     """One section of the report: a run's summary, and the files that it wrote.
 
-    `settings` are shown as they are, nested mappings by dotted keys. `note` is a sentence below the title. `live`
-    says that events came as they happened: only then does the time since a window's close say how fresh
-    coefficients are. None: it is live if it was stopped, not ended, and published soon after windows closed.
+    `settings` are shown as they are, nested mappings by dotted keys. `note` is a sentence below the title.
+    `live` says that events came as they happened: only then does the time since a window's close say how
+    fresh coefficients are. None: live if it was stopped, not ended, and published soon after windows closed.
     """
 
     title: str
@@ -86,9 +86,12 @@ def read_run(source: ReportInput) -> RunData:
     """Read the files of a run; 100,000 scores take about a second."""
     unreadable: list[str] = []
     scores = read_scores(_file_lines(source.scores), unreadable)
-    published = read_publications(part_lines(source.outputs / "published", with_open=source.live), unreadable)
-    late = sum(1 for line in part_lines(source.outputs / "late", with_open=source.live) if line)
-    counts = read_sums(source.outputs / "counts", with_open=source.live)
+    # What a stopped run wrote last is in part files that are still open.
+    with_open = bool(source.live) or was_stopped(source.summary)
+    lines = part_lines(source.outputs / "published", with_open=with_open)
+    published = read_publications(lines, unreadable)
+    late = sum(1 for line in part_lines(source.outputs / "late", with_open=with_open) if line)
+    counts = read_sums(source.outputs / "counts", with_open=with_open)
     return RunData(scores, published, counts, late, len(unreadable))
 
 
@@ -113,7 +116,8 @@ def read_publications(lines: Iterable[str], unreadable: list[str]) -> tuple[Publ
     rows = sorted(_objects(lines, unreadable, {"published_at_ms"}), key=lambda row: row["published_at_ms"])
     first: dict[tuple[Any, ...], Publication] = {}
     for row in rows:
-        first.setdefault((row.get("model"), row.get("shard"), row.get("close_ms")), _publication(row))
+        close_ms = row.get("close_ms", row["published_at_ms"])
+        first.setdefault((row.get("model"), row.get("shard"), close_ms), _publication(row))
     return tuple(first.values())
 
 
@@ -130,7 +134,9 @@ def _publication(row: Mapping[str, Any]) -> Publication:
 
 def _scores(rows: list[tuple[float, ...]]) -> Scores:
     values = np.array(rows, dtype=np.float64).T
-    time_ms, label, base, score = values[:, np.isfinite(values).all(axis=0)]  # float64 is exact for times in ms
+    time_ms, label, base, score = values[
+        :, np.isfinite(values).all(axis=0)
+    ]  # float64 is exact for times in ms
     return Scores(time_ms.astype(np.int64), label, base, score)
 
 

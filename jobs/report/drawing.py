@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from datetime import UTC
@@ -21,16 +22,19 @@ __all__ = [
     "GRID",
     "INK",
     "MUTED",
+    "NONE",
     "SECOND",
     "count_text",
     "event_time_axis",
     "legend_above",
+    "metric_text",
     "seconds_text",
     "svg_of",
     "thousands",
     "times",
 ]
 
+NONE = "–"  # in place of a number
 # Colours that stand for the page's CSS variables: they are replaced in the SVG's text.
 INK, MUTED, GRID, ACCENT, SECOND = (f"#01010{digit}" for digit in range(1, 6))
 _VARIABLES: Final = {INK: "ink", MUTED: "muted", GRID: "grid", ACCENT: "accent", SECOND: "second"}
@@ -84,7 +88,7 @@ _SIZE = re.compile(
 
 
 def svg_of(draw: Callable[[Axes], None], *, name: str, description: str) -> str:
-    """The drawing as an <svg> element without fixed size, the same bytes each time; `name` keeps its ids apart."""
+    """The drawing as an <svg> element without fixed size, always the same; `name` keeps its ids apart."""
     with mpl.rc_context(_STYLE | {"svg.hashsalt": name}):
         figure = Figure(figsize=_SIZE_INCHES, layout="constrained")
         draw(figure.add_subplot())
@@ -142,6 +146,11 @@ def count_text(value: float) -> str:
     """A number as people write it: 12,345; fractions with up to three digits."""
     text = f"{value:,.0f}" if value == round(value) else f"{value:,.3g}"
     return text.replace("-", "−")
+
+
+def metric_text(value: float | None) -> str:
+    """A metric with three digits, or a dash where it has no value."""
+    return NONE if value is None or math.isnan(value) else f"{value:.3f}"
 
 
 def seconds_text(seconds: float) -> str:

@@ -47,6 +47,7 @@ def freshness(publications: Sequence[Publication], *, live: bool) -> Freshness |
     Live: from each window's close to the publication of its entities, each entity counting once. Else: from
     when the oldest update of a publication was learned until it was readable, each publication counting once.
     """
+    rows: list[tuple[float, float, float]]
     if live:
         rows = [
             (p.published_at_ms - c, n, p.published_at_ms) for p in publications for c, n in p.closes if n > 0

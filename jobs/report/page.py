@@ -1,4 +1,4 @@
-"""The page from its sections, by the template beside this file: no network, no script, always the same bytes."""
+"""The page from its sections, by the template beside this file: no network, no script, no clock."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.ticker import FuncFormatter, NullFormatter, PercentFormatter
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullFormatter, PercentFormatter
 
 from jobs.report.drawing import (
     ACCENT,
@@ -24,7 +24,7 @@ __all__ = ["freshness_over_time_picture", "freshness_picture"]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 POINTS = 200  # of the curve
 LOG_SPREAD = 20.0  # the greatest delay over the median from which on the axis is logarithmic
-NOTHING = "Nothing was published yet: no window with a decision of an entity has closed."
+NOTHING = "Nothing was published with its delay: no window has closed yet, or the run is of an older version."
 
 
 def freshness_picture(delays: Freshness | None, *, live: bool, name: str) -> Picture:
@@ -34,13 +34,13 @@ def freshness_picture(delays: Freshness | None, *, live: bool, name: str) -> Pic
         return Picture(title, NOTHING)
     if live:
         shows = (
-            "The share of updated entities whose coefficients were readable within so long of their window's close; "
-            "the wait for stragglers and for the next publication is in it."
+            "The share of updated entities whose coefficients were readable within so long of their window's "
+            "close; the wait for stragglers and for the next publication is in it."
         )
     else:
         shows = (
-            "The share of publications that were readable within so long of the learner's oldest update in them. "
-            "A replay runs faster than its events came, so this is the job's own time, not the age of the news."
+            "The share of publications that were readable within so long of the learner's oldest update in "
+            "them. A replay runs faster than its events came: this is the job's own time, not the news' age."
         )
     svg = svg_of(
         lambda axes: _draw_shares(axes, delays, live=live), name=f"{name} freshness", description=title
@@ -72,6 +72,7 @@ def _delay_axis(axes: Axes, seconds: np.ndarray[tuple[int, ...], np.dtype[np.flo
         axes.xaxis.set_minor_formatter(NullFormatter())
     else:
         axes.set_xlim(min(low, 0.0), max(high, 0.0) * 1.3 or 1.0)
+        axes.xaxis.set_major_locator(MaxNLocator(6))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: seconds_text(value)))
 
 
@@ -94,7 +95,7 @@ def freshness_over_time_picture(delays: Freshness | None, *, name: str) -> Pictu
         legend_above(axes)
 
     caption = (
-        "Of the entities published at a time, half were readable within the lower line's delay of their window's "
-        "close, 99 % within the upper one's."
+        "Of the entities published at a time, half were readable within the lower line's delay of their "
+        "window's close, 99\u00a0% within the upper one's."
     )
     return Picture(title, caption, svg_of(draw, name=f"{name} freshness over time", description=title))

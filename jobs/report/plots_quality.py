@@ -6,7 +6,17 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from jobs.report.data import Scores
-from jobs.report.drawing import ACCENT, INK, MUTED, SECOND, event_time_axis, legend_above, svg_of, times
+from jobs.report.drawing import (
+    ACCENT,
+    INK,
+    MUTED,
+    SECOND,
+    event_time_axis,
+    legend_above,
+    metric_text,
+    svg_of,
+    times,
+)
 from jobs.report.picture import Picture
 from jobs.report.quality import (
     CALIBRATION_BINS,
@@ -55,8 +65,8 @@ def quality_picture(scores: Scores | None, *, logistic: bool, name: str) -> Pict
         legend_above(axes)
 
     caption = (
-        f"Each point is the {metric} of the {curve.window:,} decisions up to then, scored at learn time with and "
-        "without the entity models; the band is its 95 % interval."
+        f"Each point is the {metric} of the {curve.window:,} decisions up to then, scored at learn time with "
+        "and without the entity models; the band is its 95\u00a0% interval."
     )
     no_base = "" if has_base(scores) or not logistic else f" {NO_BASE}"
     return Picture(title, caption + no_base, svg_of(draw, name=f"{name} quality", description=title))
@@ -92,10 +102,11 @@ def calibration_picture(scores: Scores | None, *, name: str) -> Picture:
     if bins is None:
         count = f"{len(newest.label):,} were scored, {10 * CALIBRATION_BINS} are needed"
         return Picture(title, f"Too few decisions to compare rates: {count}.")
+    which = "all" if len(newest.label) == len(scores.label) else "the last"
     caption = (
-        "How often a positive reward followed, by learn-time probability: the last "
-        f"{len(newest.label):,} decisions in {len(bins.rate)} equal groups with 95 % intervals; on average a group "
-        f"is {bins.gap:.3f} off the diagonal."
+        f"How often a positive reward followed, by learn-time probability: {which} {len(newest.label):,} "
+        f"decisions in {len(bins.rate)} equal groups with 95\u00a0% intervals; on average a group is "
+        f"{bins.gap:.3f} off the diagonal."
     )
     svg = svg_of(lambda axes: _draw_bins(axes, bins), name=f"{name} calibration", description=title)
     return Picture(title, caption, svg)
@@ -108,7 +119,9 @@ def _draw_bins(axes: Axes, bins: Calibration) -> None:
         [low, high], [low, high], color=MUTED, linestyle="--", linewidth=1.0, label="perfectly calibrated"
     )
     axes.vlines(bins.probability, bins.low, bins.high, color=ACCENT, alpha=0.5, linewidth=1.6)
-    axes.plot(bins.probability, bins.rate, "o", color=ACCENT, markersize=4.5, label="observed, 95 % interval")
+    axes.plot(
+        bins.probability, bins.rate, "o", color=ACCENT, markersize=4.5, label="observed, 95\u00a0% interval"
+    )
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
     axes.set_xlabel("learn-time probability of a positive reward")

@@ -10,8 +10,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, NullFormatter
 
-from jobs.report.counters import OverTime, over_time
 from jobs.report.drawing import ACCENT, SECOND, event_time_axis, legend_above, svg_of, thousands, times
+from jobs.report.over_time import OverTime, over_time
 from jobs.report.picture import Picture
 from operators.counts import CountKey
 
@@ -31,7 +31,7 @@ def counters_picture(sums: Mapping[CountKey, int], *, name: str) -> Picture:
         return Picture(title, "No decisions or rewards were counted: the stream was empty.")
     outside = f" {counts.outside:,} with times far from the others are left out." if counts.outside else ""
     step = step_text(counts.step_minutes)
-    caption = f"How many decisions came in and how many rewards were credited, by {step} of their own time."
+    caption = f"How many decisions came in and how many rewards were credited, per {step} of their own time."
     svg = svg_of(lambda axes: _draw_counts(axes, counts), name=f"{name} counters", description=title)
     return Picture(title, caption + outside, svg)
 
@@ -67,9 +67,7 @@ def records_picture(sums: Mapping[CountKey, int], *, name: str) -> Picture:
     if not bins:
         return Picture(title, NO_UPDATES)
     total = sum(bins.values())
-    caption = (
-        f"An update learns all examples of one entity in one window: the {total:,} updates by how many those were."
-    )
+    caption = f"How many examples each of the {total:,} updates learned: all of one entity in one window."
 
     def draw(axes: Axes) -> None:
         bars = axes.bar(range(len(bins)), [bins[low] for low in sorted(bins)], color=ACCENT, width=0.72)
@@ -91,8 +89,8 @@ def steps_picture(sums: Mapping[CountKey, int], *, unit: str, name: str) -> Pict
     if not bins:
         return Picture(title, NO_UPDATES)
     caption = (
-        f"How far each of the {sum(bins.values()):,} updates moved its entity's posterior mean, all coefficients "
-        "together."
+        f"How far each of the {sum(bins.values()):,} updates moved its entity's posterior mean, all "
+        "coefficients together."
     )
 
     def draw(axes: Axes) -> None:

@@ -29,7 +29,7 @@ class Quality(NamedTuple):
 
 
 class Rolling(NamedTuple):
-    """A metric of the `window` decisions up to each time; `error` is half of the 95 % interval of `entity`."""
+    """A metric of the `window` decisions up to each time; `error` is half the 95 % interval of `entity`."""
 
     window: int
     time_ms: npt.NDArray[np.int64]
@@ -61,7 +61,7 @@ def rolling_window(count: int) -> int:
 
 
 def rolling(scores: Scores, *, logistic: bool) -> Rolling | None:
-    """The metric over time at POINTS places of equal counts; None with too few decisions or one class only."""
+    """The metric over time at POINTS places of equal counts; None with too few decisions or one class."""
     count, window = len(scores.label), rolling_window(len(scores.label))
     if window == 0:
         return None

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from jobs.report.counters import MEANINGS, Identity, identities, late_rows_check
+from jobs.report.counters import MEANINGS, Identity, identities, late_rows_check, was_stopped
 from jobs.report.data import ReportInput, RunData, Scores
 from jobs.report.freshness import Freshness, freshness, is_live
 from jobs.report.headline import Tile, tiles
@@ -50,6 +50,7 @@ class Section:
     pictures: tuple[Picture, ...]
     models: tuple[ModelRow, ...]
     identities: tuple[Identity, ...]
+    stopped: bool
     late_difference: int | None
     late_rows: int
     counters: tuple[CounterRow, ...]
@@ -70,6 +71,7 @@ def build_section(source: ReportInput, data: RunData, *, key: str) -> Section:
         pictures=tuple(_pictures(data, kinds, delays, live=live, key=key)),
         models=tuple(_model_rows(source.summary)),
         identities=tuple(identities(source.summary)),
+        stopped=was_stopped(source.summary),
         late_difference=late_rows_check(source.summary, data.late_rows),
         late_rows=data.late_rows,
         counters=tuple(CounterRow(name, source.summary.get(name), text) for name, text in MEANINGS.items()),

@@ -1,0 +1,56 @@
+"""Events/s and CPU per event of the main job over synthetic traffic, whole process tree; start-up is taken off.
+
+`make bench`, or with other sizes: BENCH_DECISIONS=70000 make bench. On a machine with other work only the CPU figures mean something.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.process_tree import Ran, run_measured
+
+DECISIONS = int(os.environ.get("BENCH_DECISIONS", "677000"))  # about 960,000 events
+FEW = 1_400  # decisions of a run that is nearly start-up alone
+TRAFFIC = ["--dataset", "synthetic", "--rate", "2000", "--entities", "1000", "--seed", "1"]
+CONFIG = """
+stream: {{source: {{path: {events}}}, state: {folder}/state, python_mode: {mode}}}
+bucket: {{models: "file:{folder}/models", train: "file:{folder}/train"}}
+models:
+  model-0: {{learner: {{entity: context.user_id, prior_precision: 4, forgetting: 0.95}}}}
+"""
+
+
+@pytest.mark.timeout(3600)
+def test_the_main_job(tmp_path: Path) -> None:
+    few, many = _events(tmp_path / "few", FEW), _events(tmp_path / "many", DECISIONS)
+    start, _ = _run(tmp_path / "warm", few)
+    ran, summary = _run(tmp_path / "run", many)
+    events = summary["lines"]
+    cpu_us = (ran.cpu_seconds - start.cpu_seconds) / events * 1e6
+    print(f"\n{events:,} events, thread mode, checkpoints each 10 s")
+    print(f"  {events / (ran.wall_seconds - start.wall_seconds):10,.0f} events/s (wall less start-up)")
+    print(f"  {summary['events_per_second']:10,} events/s (with start of the job)")
+    print(f"  {cpu_us:10.1f} µs of CPU an event (less start-up), whole process tree")
+    print(f"  {start.cpu_seconds:10.1f} s of CPU and {start.wall_seconds:.1f} s to start and stop")
+    print(f"  {ran.peak_mib:10,.0f} MiB at most")
+    assert summary["joined"] == DECISIONS
+
+
+def _events(folder: Path, decisions: int) -> Path:
+    command = [sys.executable, "-m", "jobs.cli", "simulate", *TRAFFIC, "--decisions", str(decisions)]
+    run_measured([*command, "--output", str(folder)])
+    return folder
+
+
+def _run(folder: Path, events: Path) -> tuple[Ran, dict[str, Any]]:
+    folder.mkdir()
+    config = folder / "config.yaml"
+    config.write_text(CONFIG.format(events=events, folder=folder, mode="thread"))
+    ran = run_measured([sys.executable, "-m", "jobs.cli", "run", "--config", str(config), "--no-progress"])
+    return ran, json.loads(ran.output.splitlines()[-1])

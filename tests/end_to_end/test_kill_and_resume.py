@@ -1,0 +1,103 @@
+"""kill -9 of the job at moments that nobody chose, then the same command again: as if nothing had happened."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import pytest
+
+from tests.end_to_end.noisy import TRAFFIC, Noise
+from tests.harness.compare import assert_identities
+from tests.harness.job import Finished, Job
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+
+Undisturbed = tuple[Job, Finished]
+KILLS = 3
+LATEST = 0.6  # of the way; later it might end before the kill
+MOST_DELAY_SECONDS = 0.3  # after what it was seen to have published
+SEED = int(os.environ.get("KILL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
+
+
+class Story(NamedTuple):
+    """A job that was killed and started again until it ended, and what it had done at each kill."""
+
+    job: Job
+    end: Finished
+    kills: list[str]
+
+
+class Moment(NamedTuple):
+    """So long after this close, or a later one, was published."""
+
+    close_ms: int
+    delay_seconds: float
+
+
+def moments(end_ms: int) -> Iterator[Moment]:
+    """Random moments in order, from a seed that is printed: KILL_SEED=… plays them again."""
+    dice = random.Random(SEED)
+    span_ms = end_ms - TRAFFIC.start_ms
+    for share in sorted(dice.uniform(0, LATEST) for _ in range(KILLS)):
+        yield Moment(TRAFFIC.start_ms + int(share * span_ms), dice.uniform(0, MOST_DELAY_SECONDS))
+
+
+def kill_at(job: Job, moment: Moment) -> str:
+    """Start the job, kill all of it once it has published further than before and as far as the moment says."""
+    close_ms = max(moment.close_ms, job.committed_ms() + 1)
+    with job.start("--scores", str(job.scores_path), "--no-progress") as running:
+        running.until(lambda: job.committed_ms() >= close_ms, f"publish of {close_ms}")
+        time.sleep(moment.delay_seconds)
+        assert running.process.poll() is None, f"it ended before the kill: too fast for KILL_SEED={SEED}"
+        running.kill()
+    seconds = (job.committed_ms() - TRAFFIC.start_ms) / 1000
+    checkpoints = sorted(path.parent.name for path in job.state.glob("checkpoints/*/chk-*/_metadata"))
+    return f"killed with {seconds:.0f} s of event time published, checkpoints {checkpoints}"
+
+
+@pytest.fixture(scope="module")
+def story(noise: Noise, undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    job = noise.job(tmp_path_factory.mktemp("killed"))
+    kills = [f"KILL_SEED={SEED}"]
+    for moment in moments(undisturbed[0].committed_ms()):
+        kills.append(kill_at(job, moment))
+    return Story(job, job.run("--no-progress"), kills)
+
+
+@pytest.fixture(autouse=True)
+def _told(story: Story) -> None:
+    print("\n".join(story.kills))  # pytest shows it when a test fails
+
+
+def test_the_summary_is_that_of_an_undisturbed_run(story: Story, undisturbed: Undisturbed) -> None:
+    assert story.end.result == undisturbed[1].result
+
+
+def test_every_counter_is_still_the_truth(story: Story, noise: Noise) -> None:
+    truth = noise.truth["counters"]
+    assert {name: story.end.summary[name] for name in truth} == truth
+    assert_identities(story.end.summary)
+
+
+def test_the_bucket_is_that_of_an_undisturbed_run_byte_for_byte(story: Story, undisturbed: Undisturbed) -> None:
+    mine, theirs = story.job.objects(), undisturbed[0].objects()
+    assert mine.keys() == theirs.keys()
+    assert [key for key in mine if mine[key] != theirs[key]] == []
+
+
+@pytest.mark.parametrize("output", ["dead_letters", "orphans", "scores"])
+def test_each_line_of_the_outputs_is_there_exactly_once(
+    story: Story, undisturbed: Undisturbed, output: str
+) -> None:
+    assert story.job.lines(output) == undisturbed[0].lines(output)
+
+
+def test_no_late_row_is_told_twice(story: Story, undisturbed: Undisturbed) -> None:
+    """A row may be missing: after a restore the rule that marks them knows no watermark until the next row."""
+    told, all_of_them = story.job.lines("late"), undisturbed[0].lines("late")
+    assert len(told) == len(set(told))
+    assert set(told) <= set(all_of_them)

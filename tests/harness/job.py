@@ -1,0 +1,248 @@
+"""The job as its users start it: the command line as a process group of its own, in a folder of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import TracebackType
+from typing import Any, NamedTuple, Self
+
+import yaml
+
+from config.load import load
+from config.settings import Settings
+from lambda_learner.publish.coefficients import EntityCoefficients
+from lambda_learner.publish.generation import read_generation
+from lambda_learner.publish.reader import read_shard
+from lambda_learner.publish.store import FolderStore
+
+ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 240.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
+LOOK_SECONDS = 0.05
+
+Key = tuple[str, str]  # model, entity
+Coefficients = dict[Key, EntityCoefficients]
+
+
+class Finished(NamedTuple):
+    """How a command ended, and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def summary(self) -> dict[str, Any]:
+        """The last line of a run that went well."""
+        assert self.code == 0, f"exit code {self.code}\n{self.err[-6000:]}"
+        summary: dict[str, Any] = json.loads(self.out.splitlines()[-1])
+        return summary
+
+    @property
+    def result(self) -> dict[str, Any]:
+        """The summary without what depends on how fast the machine is."""
+        return {
+            name: value for name, value in self.summary.items() if name not in ("seconds", "events_per_second")
+        }
+
+
+@dataclass
+class Running:
+    """A started command: its session leader, so that its group is the whole of it, the JVM and workers too."""
+
+    process: subprocess.Popen[bytes]
+    out: Path
+    err: Path
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.kill()
+
+    def members(self) -> list[int]:
+        """The ids of the live processes of the group."""
+        return [pid for pid, state, group in _processes() if group == self.process.pid and state != "Z"]
+
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to every process of the group."""
+        for pid in self.members():
+            try:
+                os.kill(pid, number)
+            except ProcessLookupError:
+                continue
+
+    def interrupt(self, number: signal.Signals) -> None:
+        """Send a signal to the command itself, as a supervisor would."""
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        """Kill -9 every process of the group, and wait until none is left."""
+        while self.members():
+            self.send(signal.SIGKILL)
+            self.process.poll()
+            time.sleep(LOOK_SECONDS)
+        self.process.wait()
+
+    def wait(self, seconds: float = PATIENCE_SECONDS) -> Finished:
+        """Wait until the command ends by itself."""
+        self.process.wait(seconds)
+        return Finished(self.process.returncode, self.out.read_text(), self.err.read_text())
+
+    def until(self, true: Callable[[], object], what: str) -> None:
+        """Wait until something is true; a command that ends before it fails the test."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not true():
+            assert self.process.poll() is None, f"ended before {what}:\n{self.err.read_text()[-6000:]}"
+            assert time.monotonic() < deadline, f"no {what} in {PATIENCE_SECONDS} s"
+            time.sleep(LOOK_SECONDS)
+
+
+@dataclass
+class Job:
+    """One configuration, with state, bucket and outputs in one folder."""
+
+    folder: Path
+    events: Path
+    models: Mapping[str, Any]
+    stream: Mapping[str, Any] = field(default_factory=dict)
+    follow: bool = False
+    bucket: Path | None = None
+
+    def __post_init__(self) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.bucket = self.bucket or self.folder / "bucket"
+        stream = {
+            "source": {"kind": "files", "path": str(self.events), "follow": self.follow},
+            "checkpoint_interval": "1 s",
+            "publish_interval": "60 s",
+            "state": str(self.state),
+        }
+        document = {
+            "stream": stream | dict(self.stream),
+            "bucket": {"models": f"file:{self.bucket}", "train": f"file:{self.folder / 'train'}"},
+            "models": dict(self.models),
+        }
+        self.config.write_text(yaml.safe_dump(document, allow_unicode=True))
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "config.yaml"
+
+    @property
+    def state(self) -> Path:
+        return self.folder / "state"
+
+    @property
+    def scores_path(self) -> Path:
+        return self.folder / "scores.jsonl"
+
+    @property
+    def settings(self) -> Settings:
+        return load(self.config)
+
+    @property
+    def store(self) -> FolderStore:
+        assert self.bucket is not None
+        return FolderStore(self.bucket)
+
+    def start(self, *options: str, command: str = "run") -> Running:
+        """Start the command; the caller kills it, or uses it as a context."""
+        return start([command, "--config", str(self.config), *options], self.folder)
+
+    def run(self, *options: str, command: str = "run") -> Finished:
+        """Run the command to its end, with scores."""
+        with self.start("--scores", str(self.scores_path), *options, command=command) as running:
+            return running.wait()
+
+    def lines(self, output: str) -> list[str]:
+        """The lines of the committed part files of one output, in order of the text."""
+        parts = (self.state / "outputs" / output).rglob("part-*")
+        return sorted(line for part in parts for line in part.read_text().splitlines())
+
+    def dead_letters(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines("dead_letters")]
+
+    def reasons(self) -> Counter[str]:
+        """How many dead letters there are for each reason."""
+        return Counter(letter["reason"] for letter in self.dead_letters())
+
+    def scores(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.scores_path.read_text().splitlines()]
+
+    def coefficients(self) -> Coefficients:
+        """All that is published in the live generation of each model."""
+        return coefficients(self.store)
+
+    def committed_ms(self) -> int:
+        """The newest close that is committed in any shard; 0 before the first."""
+        return max(committed(self.store).values(), default=0)
+
+    def objects(self) -> dict[str, bytes]:
+        """The bucket's objects by key, without the owner, whose id is random."""
+        assert self.bucket is not None
+        return {
+            str(path.relative_to(self.bucket)): path.read_bytes()
+            for path in sorted(self.bucket.rglob("*"))
+            if path.is_file() and path.name != "owner.json" and not path.name.startswith(".")
+        }
+
+
+def start(arguments: Sequence[str], folder: Path) -> Running:
+    """Start `lambda-learner` with these arguments; its output goes to files in the folder."""
+    number = len(list(folder.glob("*.out")))
+    out, err = folder / f"{number}.out", folder / f"{number}.err"
+    command = [sys.executable, "-m", "jobs.cli", *arguments]
+    with out.open("wb") as out_file, err.open("wb") as err_file:
+        process = subprocess.Popen(
+            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out_file, stderr=err_file, start_new_session=True
+        )
+    return Running(process, out, err)
+
+
+def coefficients(store: FolderStore) -> Coefficients:
+    """All that is published in the live generation of each model."""
+    found: Coefficients = {}
+    for info in store.list("coefficients/"):
+        if not info.key.endswith("/generation.json"):
+            continue
+        model = info.key.split("/")[1]
+        version = read_generation(store, model)
+        assert version is not None
+        for shard in range(version.generation.shards):
+            entities = read_shard(store, model, version.generation.generation, shard)
+            found |= {(model, entity): value for entity, value in entities.items()}
+    return found
+
+
+def committed(store: FolderStore) -> dict[str, int]:
+    """The committed close of each shard that has a manifest, in ms, by the manifest's key."""
+    found = {}
+    for info in store.list("coefficients/"):
+        manifest = store.get(info.key) if info.key.endswith("/manifest.json") else None
+        if manifest is not None:
+            found[info.key] = int(json.loads(manifest.data)["committed_close_ms"])
+    return found
+
+
+def _processes() -> list[tuple[int, str, int]]:
+    """Id, state and process group of each process of this machine."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                state, _, group = (folder / "stat").read_text().rpartition(")")[2].split()[:3]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            found.append((int(folder.name), state, int(group)))
+    return found
