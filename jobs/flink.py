@@ -73,9 +73,6 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
         # moves event time on, so which rows are late depends on the input alone (at parallelism 1).
         "pipeline.auto-watermark-interval": "0 ms",
         "table.optimizer.agg-phase-strategy": "ONE_PHASE",  # nearly every key of the join is seen once or twice
-        "table.exec.mini-batch.enabled": "true",
-        "table.exec.mini-batch.allow-latency": "1 s",
-        "table.exec.mini-batch.size": "10000",
         "execution.checkpointing.interval": f"{runtime.checkpoint_interval_ms} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",
         "execution.checkpointing.dir": f"file://{runtime.state / 'checkpoints'}",

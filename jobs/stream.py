@@ -21,7 +21,7 @@ from operators.publish import Publish, PublishSettings
 from operators.sinks import write_lines
 from operators.warm_start import WarmStart
 
-OUTPUTS = ("dead_letters", "late", "orphans", "scores", "counts", "published")
+SUMMED_TOGETHER = {"enabled": "true", "allow-latency": "1 s", "size": "10000"}  # increments, before a sum leaves
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,16 +45,17 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     learned = _learn(joined, plan, batch=batch)
     published = _publish(learned, plan)
     counts = parsed.get_side_output(sources.COUNTS).union(learned.get_side_output(learn.COUNTS))
+    late = None if batch else tables.to_data_stream(tables.sql_query(late_sql("lines")))
     outputs = {
         "dead_letters": parsed.get_side_output(sources.DEAD_LETTERS),
         "orphans": learned.get_side_output(learn.ORPHANS),
-        "counts": _sums(tables, counts),
+        "counts": _sums(tables, counts, batch=batch),
         "published": published,
     }
     if plan.with_scores:
         outputs["scores"] = learned.get_side_output(learn.SCORES)
-    if not batch:
-        outputs["late"] = tables.to_data_stream(tables.sql_query(late_sql("lines")))
+    if late is not None:
+        outputs["late"] = late
     for name, stream in outputs.items():
         write_lines(stream, plan.outputs, name)
 
@@ -92,6 +93,10 @@ def _publish(updates: DataStream, plan: Plan) -> DataStream:
     return keyed.process(Publish(plan.publish, plan.policies), Types.STRING()).uid("publish").name("publish")
 
 
-def _sums(tables: Any, counts: DataStream) -> DataStream:
+def _sums(tables: Any, counts: DataStream, *, batch: bool) -> DataStream:
+    if not batch:
+        # For this query alone: mini-batches send clock times as watermarks, and CURRENT_WATERMARK would give those.
+        for key, value in SUMMED_TOGETHER.items():
+            tables.get_config().set(f"table.exec.mini-batch.{key}", value)
     tables.create_temporary_view("increments", tables.from_data_stream(counts).alias("text"))
     return tables.to_changelog_stream(tables.sql_query(sums_sql("increments")))
