@@ -36,7 +36,11 @@ def policies_of(settings: Settings, generations: Mapping[str, str], shards: Mapp
 def shards_of(store: Store, generations: Mapping[str, str]) -> dict[str, int]:
     """The number of shards of each generation that is in the bucket already: it never changes within one."""
     live = _live_generations(store)
-    return {name: live[name].shards for name in generations if name in live and live[name].generation == generations[name]}
+    return {
+        name: live[name].shards
+        for name in generations
+        if name in live and live[name].generation == generations[name]
+    }
 
 
 def _policy(
@@ -75,7 +79,9 @@ def _generation(settings: Settings, name: str, live: Generation | None, *, fresh
 
 
 def _live_generations(store: Store) -> dict[str, Generation]:
-    models = {info.key.split("/")[1] for info in store.list(COEFFICIENTS) if info.key.endswith("/generation.json")}
+    models = {
+        info.key.split("/")[1] for info in store.list(COEFFICIENTS) if info.key.endswith("/generation.json")
+    }
     found = {model: read_generation(store, model) for model in sorted(models)}
     return {model: version.generation for model, version in found.items() if version is not None}
 

@@ -17,15 +17,23 @@ from jobs.doctor import doctor
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
 from jobs.rank import rank
+from jobs.report_command import report
 from jobs.run import RunOptions, run
 from jobs.simulate import simulate
 from lambda_learner.publish.errors import BucketError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in.")
-for command in (simulate, rank, doctor, demo):
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in."
+)
+for command in (simulate, rank, report, doctor, demo):
     app.command()(command)
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
-EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound)  # what a user can mend: a message, no traceback
+EXPECTED = (
+    ConfigError,
+    StateError,
+    BucketError,
+    JavaNotFound,
+)  # what a user can mend: a message, no traceback
 BAD_USAGE = 2
 
 
@@ -33,8 +41,12 @@ BAD_USAGE = 2
 def run_command(
     config: Config,
     *,
-    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
+    scores: Annotated[
+        Path | None, typer.Option(help="Write each decision's score before it was learned.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")
+    ] = False,
     take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
 ) -> None:
@@ -46,8 +58,12 @@ def run_command(
 def replay_command(
     config: Config,
     *,
-    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
+    scores: Annotated[
+        Path | None, typer.Option(help="Write each decision's score before it was learned.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")
+    ] = False,
     take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
 ) -> None:

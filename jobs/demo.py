@@ -15,7 +15,6 @@ from typing import Annotated, Any, NamedTuple
 
 import typer
 
-
 DATA_SET = "recbole==1.2.1"  # the wheel that holds MovieLens-100K, whose terms forbid to ship a copy
 LIVE_RATE = 200  # decisions a second
 LIVE_SECONDS = 20
@@ -29,10 +28,14 @@ class Ran(NamedTuple):
     outputs: Path
 
 
-def demo(output: Annotated[Path, typer.Option(help="The folder of everything the demo makes.")] = Path("out")) -> None:
+def demo(
+    output: Annotated[Path, typer.Option(help="The folder of everything the demo makes.")] = Path("out"),
+) -> None:
     """Learn MovieLens as a stream, watch a live stream for a while, and write out/report.html."""
     if output != Path("out"):
-        message = "the demo's configuration names paths under out/: change to the folder that should hold out/"
+        message = (
+            "the demo's configuration names paths under out/: change to the folder that should hold out/"
+        )
         raise typer.BadParameter(message)
     _install_data_set()
     from jobs.report import ReportInput, write_report  # noqa: PLC0415 - matplotlib, which only this needs
@@ -65,7 +68,16 @@ def _live(folder: Path) -> Ran:
         text=True,
     )
     _wait_until_running(job, folder / "state")
-    windows = ["--reward-window", "3 s", "--update-interval", "1 s", "--out-of-orderness", "1 s", "--reward-delay", "1"]
+    windows = [
+        "--reward-window",
+        "3 s",
+        "--update-interval",
+        "1 s",
+        "--out-of-orderness",
+        "1 s",
+        "--reward-delay",
+        "1",
+    ]
     _cli(
         "simulate", "--dataset", "synthetic", "--live", str(LIVE_RATE), "--seconds", str(LIVE_SECONDS),
         "--decisions", str(LIVE_RATE * LIVE_SECONDS), "--output", str(folder / "events"), *windows,

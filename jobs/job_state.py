@@ -1,9 +1,10 @@
 """What a job keeps in its state folder besides checkpoints: who it is and what it decided when it first started.
 
-    job.json       owner id; while a run is not finished also its input plan, generations and pinned files
-    checkpoints/   Flink's, three kept
-    outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
-    lock           held while the job runs, so that the same command twice is refused
+job.json       owner id; while a run is not finished also its input plan, generations and pinned files
+checkpoints/   Flink's, three kept
+outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
+summary.json   what the last run that came to its end printed
+lock           held while the job runs, so that the same command twice is refused
 """
 
 from __future__ import annotations
@@ -45,6 +46,11 @@ class JobState:
     def outputs(self) -> Path:
         """The folder of the part files."""
         return self.folder / "outputs"
+
+    @property
+    def summary(self) -> Path:
+        """The summary of the last run that came to its end."""
+        return self.folder / "summary.json"
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -106,6 +112,7 @@ class JobState:
     def _clear(self) -> None:
         for folder in (self.folder / "checkpoints", self.outputs):
             shutil.rmtree(folder, ignore_errors=True)
+        self.summary.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, object]:
         path = self.folder / "job.json"

@@ -19,7 +19,9 @@ def rank(
     items: Annotated[str, typer.Option(help="The candidates: a JSON array, or - for standard input.")] = "-",
     *,
     context: Annotated[str, typer.Option(help="The context of the decision, as JSON.")] = "null",
-    explore: Annotated[bool, typer.Option(help="Draw from the posterior (Thompson sampling), or use its mean.")] = True,
+    explore: Annotated[
+        bool, typer.Option(help="Draw from the posterior (Thompson sampling), or use its mean.")
+    ] = True,
     seed: Annotated[int | None, typer.Option(help="Make the draw repeatable.")] = None,
 ) -> None:
     """Print the candidates best first, a JSON line each: {"item": …, "score": …}."""

@@ -136,7 +136,10 @@ def _announce(state: JobState, store: Store, settings: Settings, beginning: Begi
 def _finish(options: RunOptions, state: JobState, execution: Execution) -> dict[str, Any]:
     if options.scores is not None:
         write_scores(state.outputs, options.scores, ended=execution.ended)
-    summary = summarise(state.outputs, seconds=execution.seconds, scores=options.scores, ended=execution.ended)
+    summary = summarise(
+        state.outputs, seconds=execution.seconds, scores=options.scores, ended=execution.ended
+    )
     if execution.ended:
+        state.summary.write_text(json.dumps(summary))
         state.finish()
     return summary

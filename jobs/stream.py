@@ -21,7 +21,11 @@ from operators.publish import Publish, PublishSettings
 from operators.sinks import write_lines
 from operators.warm_start import WarmStart
 
-SUMMED_TOGETHER = {"enabled": "true", "allow-latency": "1 s", "size": "10000"}  # increments, before a sum leaves
+SUMMED_TOGETHER = {
+    "enabled": "true",
+    "allow-latency": "1 s",
+    "size": "10000",
+}  # increments, before a sum leaves
 
 
 @dataclass(frozen=True, slots=True)

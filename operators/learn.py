@@ -33,7 +33,8 @@ COUNTS = OutputTag("counts", Types.STRING())
 SCORES = OutputTag("scores", Types.STRING())
 ORPHANS = OutputTag("orphans", Types.STRING())
 UPDATE_TYPE = Types.ROW_NAMED(
-    ["shard_key", "entity", "close_ms", "state"], [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()]
+    ["shard_key", "entity", "close_ms", "state"],
+    [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()],
 )
 
 DROPPED = ""  # the state, and the update, of an entity that was idle too long
@@ -42,7 +43,9 @@ DROPPED = ""  # the state, and the update, of an entity that was idle too long
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
     """Updates the posterior of its key with each window, in order of event time."""
 
-    def __init__(self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool) -> None:
+    def __init__(
+        self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool
+    ) -> None:
         self._policies, self._warm_start = policies, warm_start
         self._with_scores, self._unordered = with_scores, unordered
 
@@ -69,7 +72,9 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         joined = self._windows.get(timestamp)
         if joined is not None:
             self._windows.remove(timestamp)
-            known = entity if entity.startswith("[") else None  # else it is the chunk of rows without an entity
+            known = (
+                entity if entity.startswith("[") else None
+            )  # else it is the chunk of rows without an entity
             yield from self._learn(model, known, timestamp, joined, ctx)
             return
         yield from self._drop_if_idle(model, entity, timestamp, self._policy(model))

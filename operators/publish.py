@@ -50,7 +50,9 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state and open the bucket."""
-        self._pending = runtime_context.get_map_state(MapStateDescriptor("pending", Types.STRING(), Types.STRING()))
+        self._pending = runtime_context.get_map_state(
+            MapStateDescriptor("pending", Types.STRING(), Types.STRING())
+        )
         self._store = open_store(self._settings.bucket)
         self._writers: dict[tuple[str, int], ShardWriter] = {}
         self._announced: set[str] = set()
@@ -95,7 +97,9 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
         taken = [(key, text) for key, text in self._pending.items() if key.startswith(prefix)]
         for key, _ in taken:
             self._pending.remove(key)
-        return sorted((pending_of(key[len(prefix) :], text) for key, text in taken), key=lambda p: p.update.entity)
+        return sorted(
+            (pending_of(key[len(prefix) :], text) for key, text in taken), key=lambda p: p.update.entity
+        )
 
 
 class Pending(NamedTuple):
