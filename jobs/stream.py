@@ -16,6 +16,7 @@ from operators.batch import batch_sql
 from operators.counts import sums_sql
 from operators.files import FileChunk
 from operators.join import join_sql, late_sql, lines_schema, lines_sql
+from operators.keyed import keyed_by_first, table_rows
 from operators.parse import Parser
 from operators.publish import Publish, PublishSettings
 from operators.sinks import write_lines
@@ -81,19 +82,18 @@ def _join(tables: Any, rows: DataStream) -> DataStream:
     lines = tables.from_data_stream(rows, lines_schema())
     tables.create_temporary_view("lines", lines)
     tables.create_temporary_view("joined", tables.sql_query(join_sql("lines")))
-    return tables.to_data_stream(tables.sql_query(batch_sql("joined")))
+    return table_rows(tables, batch_sql("joined"), learn.BATCH_TYPE)
 
 
 def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:
     function = learn.Learn(
         plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores, unordered=batch
     )
-    keyed = batches.key_by(lambda row: row[0], key_type=Types.STRING())
-    return keyed.process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
+    return keyed_by_first(batches, learn.BATCH_TYPE).process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
 
 
 def _publish(updates: DataStream, plan: Plan) -> DataStream:
-    keyed = updates.key_by(lambda row: row[0], key_type=Types.STRING())
+    keyed = keyed_by_first(updates, learn.UPDATE_TYPE)
     return keyed.process(Publish(plan.publish, plan.policies), Types.STRING()).uid("publish").name("publish")
 
 

@@ -32,11 +32,10 @@ from operators.warm_start import WarmStart
 COUNTS = OutputTag("counts", Types.STRING())
 SCORES = OutputTag("scores", Types.STRING())
 ORPHANS = OutputTag("orphans", Types.STRING())
-UPDATE_TYPE = Types.ROW_NAMED(
-    ["shard_key", "entity", "close_ms", "state"],
-    [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()],
+BATCH_TYPE = Types.ROW(
+    [Types.STRING(), Types.ROW([Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()])]
 )
-
+UPDATE_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.LONG(), Types.STRING()])])
 DROPPED = ""  # the state, and the update, of an entity that was idle too long
 
 
@@ -58,7 +57,7 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Learn an entity's window at once, unless there may be more of it or of an earlier one to come."""
-        _, model, entity, close_ms, joined = value
+        model, entity, close_ms, joined = value
         if entity == ONE_ENTITY or self._unordered:
             before = self._windows.get(close_ms)
             self._windows.put(close_ms, f"{before}{ROW}{joined}" if before else joined)
@@ -133,8 +132,8 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
 
 def update_row(model: str, entity: str, shards: int, close_ms: int, state: str) -> Row:
-    """An element for publish: the entity's new state, or DROPPED."""
-    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", entity, close_ms, state)
+    """An element for publish: its key, and (entity, close in ms, new state or DROPPED)."""
+    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", Row(entity, close_ms, state))
 
 
 def encode_state(state: EntityState) -> str:

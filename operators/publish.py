@@ -59,7 +59,7 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Keep the entity's newest state until its publish interval ends."""
-        _, entity, close_ms, state = value
+        entity, close_ms, state = value
         end_ms = self._end_of_interval(close_ms)
         self._pending.put(f"{end_ms}{FIELD}{entity}", f"{close_ms}{FIELD}{_now_ms()}{FIELD}{state}")
         ctx.timer_service().register_event_time_timer(end_ms)
