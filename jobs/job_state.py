@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from lambda_learner.publish.manifest import FileEntry
 from operators.files import FileChunk
@@ -95,7 +96,7 @@ class JobState:
         """Forget checkpoints and outputs of runs before, and keep what this run begins with."""
         self._clear()
         pinned = [[*key, list(entries)] for key, entries in beginning.pinned.items()]
-        run = {"chunks": beginning.chunks, "generations": dict(beginning.generations), "pinned": pinned}
+        run: dict[str, Any] = {"chunks": beginning.chunks, "generations": dict(beginning.generations), "pinned": pinned}
         self._write({"owner_id": self.owner_id()} | run)
 
     def finish(self) -> None:
@@ -114,18 +115,18 @@ class JobState:
             shutil.rmtree(folder, ignore_errors=True)
         self.summary.unlink(missing_ok=True)
 
-    def _read(self) -> dict[str, object]:
+    def _read(self) -> dict[str, Any]:
         path = self.folder / "job.json"
         if not path.exists():
             return {}
         try:
-            document: dict[str, object] = json.loads(path.read_text())
+            document: dict[str, Any] = json.loads(path.read_text())
         except ValueError as error:
             message = f"{path} is damaged ({error}): start afresh with --fresh, or remove the state folder"
             raise StateError(message) from error
         return document
 
-    def _write(self, document: Mapping[str, object]) -> None:
+    def _write(self, document: Mapping[str, Any]) -> None:
         path = self.folder / "job.json"
         partial = path.with_suffix(".partial")
         partial.write_text(json.dumps(document))

@@ -64,6 +64,11 @@ def chunks_of(path: Path, chunk_bytes: int = CHUNK_BYTES) -> list[FileChunk]:
     return [FileChunk(str(path), s, min(s + step, stat.st_size), modified_ms) for s in starts]
 
 
+def plan_folder(folder: str) -> list[FileChunk]:
+    """All chunks of a bounded folder, in the order in which they are read."""
+    return [chunk for path in event_files(folder) for chunk in chunks_of(path)]
+
+
 def read_chunk(chunk: FileChunk) -> Iterator[Line | Damage]:
     """The lines of a chunk in order; a damaged .gz ends in one Damage, after all that could be read."""
     if chunk.path.endswith(".gz"):

@@ -76,11 +76,6 @@ class Follow(KeyedProcessFunction):  # type: ignore[misc]
                 yield from (chunk.to_json() for chunk in chunks_of(path))
 
 
-def plan_folder(folder: str) -> list[FileChunk]:
-    """All chunks of a bounded folder, in the order in which they are read."""
-    return [chunk for path in event_files(folder) for chunk in chunks_of(path)]
-
-
 def bounded_chunks(env: StreamExecutionEnvironment, plan: Sequence[FileChunk]) -> DataStream:
     """The indices of the plan, each once and in order, as a checkpointed bounded source."""
     source = NumberSequenceSource(0, len(plan) - 1)
