@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import shlex
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,9 @@ import typer
 DATA_SET = "recbole==1.2.1"  # the wheel that holds MovieLens-100K, whose terms forbid to ship a copy
 LIVE_RATE = 200  # decisions a second
 LIVE_SECONDS = 20
+LIVE_TRAFFIC = (  # few entities, so that they learn something in so short a time; times as in demo_live.yaml
+    "--entities 20 --reward-window '3 s' --update-interval '1 s' --out-of-orderness '2 s' --reward-delay 1"
+)
 
 
 class Ran(NamedTuple):
@@ -68,21 +72,9 @@ def _live(folder: Path) -> Ran:
         text=True,
     )
     _wait_until_running(job, folder / "state")
-    windows = [
-        "--reward-window",
-        "3 s",
-        "--update-interval",
-        "1 s",
-        "--out-of-orderness",
-        "1 s",
-        "--reward-delay",
-        "1",
-    ]
-    _cli(
-        "simulate", "--dataset", "synthetic", "--live", str(LIVE_RATE), "--seconds", str(LIVE_SECONDS),
-        "--decisions", str(LIVE_RATE * LIVE_SECONDS), "--output", str(folder / "events"), *windows,
-    )  # fmt: skip
-    time.sleep(2)  # the last window that the heartbeats have closed is published
+    traffic = f"--live {LIVE_RATE} --seconds {LIVE_SECONDS} --decisions {LIVE_RATE * LIVE_SECONDS} {LIVE_TRAFFIC}"
+    _cli("simulate", "--dataset", "synthetic", "--output", str(folder / "events"), *shlex.split(traffic))
+    time.sleep(3)  # the last window that the heartbeats have closed is published
     job.send_signal(signal.SIGINT)
     summary, _ = job.communicate()
     typer.echo(summary)
