@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from config.policies import feature_spec, learner_settings, reward_policy
 from config.settings import Settings
-from jobs.job_state import Beginning
+from jobs.job_state import Beginning, StateError
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.generation import Generation, fresh_generation_id, generation_id, read_generation
 from lambda_learner.publish.keys import COEFFICIENTS
@@ -18,10 +18,34 @@ from operators.warm_start import ShardKey
 
 def begin(settings: Settings, store: Store, *, chunks: Sequence[FileChunk], fresh: bool) -> Beginning:
     """What a first start decides; `fresh` starts a new generation of every model, which knows nothing."""
-    live = _live_generations(store)
-    names = [*live, *(name for name in settings.models if name not in live)]
-    generations = {name: _generation(settings, name, live.get(name), fresh=fresh) for name in names}
+    folders = _folders(store)
+    live = _live_generations(store, folders)
+    generations = {}
+    for name in [*folders, *(name for name in settings.models if name not in folders)]:
+        stem, kept = _stem(settings, name), live.get(name)
+        if kept is None or fresh or not _is_of(kept.generation, stem):
+            generations[name] = _next_id(stem, folders.get(name, set()))
+        else:
+            generations[name] = kept.generation
     return Beginning(chunks, generations, _pinned(store, live, generations))
+
+
+def resumed(settings: Settings, beginning: Beginning) -> Beginning:
+    """What a restart goes on with: a model whose settings start a new generation gets one, the others keep theirs.
+
+    StateError for another kind of input than the run began with, whose position no checkpoint holds.
+    """
+    if settings.stream.source.follow == bool(beginning.chunks):
+        message = (
+            f"stream.source.follow: the unfinished run began with {str(bool(not beginning.chunks)).lower()}: "
+            "put that back to finish it, or start with --fresh"
+        )
+        raise StateError(message)
+    generations = {
+        name: generation if _is_of(generation, stem := _stem(settings, name)) else stem
+        for name, generation in beginning.generations.items()
+    }
+    return Beginning(beginning.chunks, generations, beginning.pinned)
 
 
 def policies_of(settings: Settings, generations: Mapping[str, str], shards: Mapping[str, int]) -> Policies:
@@ -35,11 +59,9 @@ def policies_of(settings: Settings, generations: Mapping[str, str], shards: Mapp
 
 def shards_of(store: Store, generations: Mapping[str, str]) -> dict[str, int]:
     """The number of shards of each generation that is in the bucket already: it never changes within one."""
-    live = _live_generations(store)
+    live = _live_generations(store, generations)
     return {
-        name: live[name].shards
-        for name in generations
-        if name in live and live[name].generation == generations[name]
+        name: live[name].shards for name in generations if name in live and live[name].generation == generations[name]
     }
 
 
@@ -71,18 +93,34 @@ def _stem(settings: Settings, name: str) -> str:
     )
 
 
-def _generation(settings: Settings, name: str, live: Generation | None, *, fresh: bool) -> str:
-    stem = _stem(settings, name)
-    if live is None or live.generation.partition("-")[0] != stem:
-        return stem
-    return fresh_generation_id(live.generation) if fresh else live.generation
+def _is_of(generation: str, stem: str) -> bool:
+    return generation.partition("-")[0] == stem
 
 
-def _live_generations(store: Store) -> dict[str, Generation]:
-    models = {
-        info.key.split("/")[1] for info in store.list(COEFFICIENTS) if info.key.endswith("/generation.json")
-    }
-    found = {model: read_generation(store, model) for model in sorted(models)}
+def _next_id(stem: str, folders: Collection[str]) -> str:
+    """The id of a new generation: past each that has a folder, even if it was killed before it went live."""
+    used = [folder for folder in folders if _is_of(folder, stem)]
+    return fresh_generation_id(max(used, key=_start_number)) if used else stem
+
+
+def _start_number(generation: str) -> int:
+    counter = generation.partition("-")[2]
+    return int(counter) if counter.isdecimal() else 1
+
+
+def _folders(store: Store) -> dict[str, set[str]]:
+    """The generations that have any object in the bucket, by model."""
+    folders: dict[str, set[str]] = {}
+    for info in store.list(COEFFICIENTS):
+        model, _, rest = info.key.removeprefix(COEFFICIENTS).partition("/")
+        if rest:
+            generation, slash, _ = rest.partition("/")
+            folders.setdefault(model, set()).update({generation} if slash else ())
+    return folders
+
+
+def _live_generations(store: Store, models: Iterable[str]) -> dict[str, Generation]:
+    found = {model: read_generation(store, model) for model in models}
     return {model: version.generation for model, version in found.items() if version is not None}
 
 

@@ -14,6 +14,7 @@ from config.settings import Settings
 from config.warnings import warnings_of
 from jobs.demo import demo
 from jobs.doctor import doctor
+from jobs.failure import JobFailed
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
 from jobs.rank import rank
@@ -34,7 +35,7 @@ EXPECTED = (
     BucketError,
     JavaNotFound,
 )  # what a user can mend: a message, no traceback
-BAD_USAGE = 2
+FAILED, BAD_USAGE = 1, 2  # exit codes
 
 
 @app.command("run")
@@ -84,12 +85,12 @@ def settings_from(config: Path) -> Settings:
 
 
 def main(arguments: list[str] | None = None) -> Any:
-    """The console script: what a user can mend is told in a message."""
+    """The console script: what a user can mend, and why a job failed, is told in a message."""
     try:
         return app(arguments)
-    except EXPECTED as error:
+    except (*EXPECTED, JobFailed) as error:
         typer.echo(f"lambda-learner: {error}", err=True)
-        sys.exit(BAD_USAGE)
+        sys.exit(FAILED if isinstance(error, JobFailed) else BAD_USAGE)
 
 
 if __name__ == "__main__":

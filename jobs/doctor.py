@@ -1,4 +1,4 @@
-"""`lambda-learner doctor`: checks, one line each, what a run needs: configuration, Java, input, bucket, state folder."""
+"""`lambda-learner doctor`: checks, a line each, what a run needs: configuration, Java, input, bucket, state folder."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from lambda_learner.publish.owner import read_owner
 from lambda_learner.publish.store import open_store
 from operators.files import event_files
 
-PROBE = "coefficients/doctor.probe"
+PROBE = "coefficients/_doctor.probe"  # no model's name begins with _
 
 
 def doctor(config: Annotated[Path, typer.Option(help="The YAML configuration file.")]) -> None:

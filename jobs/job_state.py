@@ -11,13 +11,14 @@ from __future__ import annotations
 
 import fcntl
 import json
+import os
 import shutil
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from lambda_learner.publish.manifest import FileEntry
 from operators.files import FileChunk
@@ -55,18 +56,14 @@ class JobState:
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Hold the folder for this process; StateError if another process does."""
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / "lock").open("w") as lock:
+        """Hold the folder for this process; StateError if another process does, or if it cannot be written."""
+        with self._lock_file() as lock:
+            try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                yield
-        except BlockingIOError as error:
-            message = f"another run is using the state folder {self.folder}: wait for it, or give `stream.state` another"
-            raise StateError(message) from error
-        except PermissionError as error:
-            message = f"cannot write to the state folder {self.folder}: {error}"
-            raise StateError(message) from error
+            except BlockingIOError as error:
+                message = f"another run is using the state folder {self.folder}: wait for it, or give `stream.state` another"
+                raise StateError(message) from error
+            yield
 
     def owner_id(self) -> str:
         """The id under which this job owns its bucket; made at the first call."""
@@ -86,15 +83,23 @@ class JobState:
         document = self._read()
         if "chunks" not in document:
             return None
-        pinned = {
-            (str(model), str(generation), int(shard)): [FileEntry(*entry) for entry in entries]
-            for model, generation, shard, entries in document["pinned"]
-        }
-        return Beginning([FileChunk(*chunk) for chunk in document["chunks"]], document["generations"], pinned)
+        try:
+            pinned = {
+                (str(model), str(generation), int(shard)): [FileEntry(*entry) for entry in entries]
+                for model, generation, shard, entries in document["pinned"]
+            }
+            chunks = [FileChunk(*chunk) for chunk in document["chunks"]]
+            return Beginning(chunks, dict(document["generations"]), pinned)
+        except (KeyError, TypeError, ValueError) as error:
+            raise self._damaged(repr(error)) from error
 
     def begin(self, beginning: Beginning) -> None:
         """Forget checkpoints and outputs of runs before, and keep what this run begins with."""
         self._clear()
+        self.keep(beginning)
+
+    def keep(self, beginning: Beginning) -> None:
+        """Keep what this run goes on with, beside its checkpoints and outputs."""
         pinned = [[*key, list(entries)] for key, entries in beginning.pinned.items()]
         run: dict[str, Any] = {"chunks": beginning.chunks, "generations": dict(beginning.generations), "pinned": pinned}
         self._write({"owner_id": self.owner_id()} | run)
@@ -105,10 +110,11 @@ class JobState:
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
 
     def newest_checkpoint(self) -> str | None:
-        """The newest complete checkpoint (one without _metadata was cut short) as a URI, or None."""
+        """The newest complete checkpoint (one without _metadata was cut short) as Flink names it, or None."""
         found = (self.folder / "checkpoints").glob("*/chk-*/_metadata")
         newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-        return None if newest is None else newest.parent.resolve().as_uri()
+        # Not as_uri(): Flink takes what follows file:// as it is, so %20 would be a folder of that name.
+        return None if newest is None else f"file://{newest.parent.resolve()}"
 
     def _clear(self) -> None:
         for folder in (self.folder / "checkpoints", self.outputs):
@@ -116,18 +122,41 @@ class JobState:
         self.summary.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:
-        path = self.folder / "job.json"
+        path = self._document
         if not path.exists():
             return {}
         try:
-            document: dict[str, Any] = json.loads(path.read_text())
+            document = json.loads(path.read_text())
         except ValueError as error:
-            message = f"{path} is damaged ({error}): start afresh with --fresh, or remove the state folder"
-            raise StateError(message) from error
+            raise self._damaged(str(error)) from error
+        if not isinstance(document, dict):
+            problem = f"an object is expected, got {document!r:.80}"
+            raise self._damaged(problem)
         return document
 
     def _write(self, document: Mapping[str, Any]) -> None:
-        path = self.folder / "job.json"
-        partial = path.with_suffix(".partial")
-        partial.write_text(json.dumps(document))
-        partial.replace(path)
+        partial = self._document.with_suffix(".partial")
+        with partial.open("w") as file:
+            file.write(json.dumps(document))
+            file.flush()
+            os.fsync(file.fileno())  # or a power cut may leave the new name with nothing under it
+        partial.replace(self._document)
+
+    @property
+    def _document(self) -> Path:
+        return self.folder / "job.json"
+
+    def _lock_file(self) -> IO[str]:
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            return (self.folder / "lock").open("w")
+        except OSError as error:
+            message = f"cannot write to the state folder {self.folder}: {error}"
+            raise StateError(message) from error
+
+    def _damaged(self, problem: str) -> StateError:
+        # The owner id is lost with it, so not even --fresh may go on without being told to.
+        return StateError(
+            f"{self._document} is damaged ({problem}): restore it from a copy, or remove {self.folder} and start with "
+            "--take-over, which begins from what was published"
+        )

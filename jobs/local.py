@@ -7,7 +7,10 @@ import time
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
+from py4j.protocol import Py4JError
+
 from jobs import progress
+from jobs.failure import job_failed
 from jobs.flink import Runtime, environments
 
 
@@ -19,11 +22,20 @@ class Execution(NamedTuple):
 
 
 def execute(runtime: Runtime, build: Callable[[Any, Any], None], *, show_progress: bool) -> Execution:
-    """Run what `build` adds to the environments; SIGINT or SIGTERM cancels the job, and its checkpoints stay."""
+    """Run what `build` adds to the environments; SIGINT or SIGTERM cancels the job, and its checkpoints stay.
+
+    Raises JobFailed when Flink gives the job up.
+    """
     env, tables = environments(runtime)
     build(env, tables)
+    try:
+        return _await(env.execute_async("lambda-learner"), runtime, show_progress=show_progress)
+    except Py4JError as error:
+        raise job_failed(str(error), runtime.state) from error
+
+
+def _await(client: Any, runtime: Runtime, *, show_progress: bool) -> Execution:
     started = time.monotonic()
-    client = env.execute_async("lambda-learner")
     future = client.get_job_execution_result()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:

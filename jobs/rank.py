@@ -10,10 +10,11 @@ import numpy as np
 import typer
 
 from config.load import load
+from lambda_learner.publish.keys import generation_key
 from lambda_learner.serve.ranker import Ranker
 
 
-def rank(
+def rank(  # noqa: PLR0913 - one parameter an option
     config: Annotated[Path, typer.Option(help="The YAML configuration file.")],
     model: Annotated[str, typer.Option(help="The model's name.")],
     items: Annotated[str, typer.Option(help="The candidates: a JSON array, or - for standard input.")] = "-",
@@ -22,7 +23,7 @@ def rank(
     explore: Annotated[
         bool, typer.Option(help="Draw from the posterior (Thompson sampling), or use its mean.")
     ] = True,
-    seed: Annotated[int | None, typer.Option(help="Make the draw repeatable.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Make the draw repeatable.")] = None,
 ) -> None:
     """Print the candidates best first, a JSON line each: {"item": …, "score": …}."""
     candidates = _json("--items", typer.get_text_stream("stdin").read() if items == "-" else items)
@@ -30,6 +31,10 @@ def rank(
         message = f"must be a JSON array of at least one candidate, got {json.dumps(candidates)[:200]}"
         raise typer.BadParameter(message, param_hint="--items")
     settings = load(config)
+    try:
+        generation_key(model)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--model") from error
     learner = settings.model_for(model).learner
     ranker = Ranker(settings.bucket.models, model, alpha=learner.exploration, rng=np.random.default_rng(seed))
     for ranked in ranker.rank(candidates, _json("--context", context), explore=explore):

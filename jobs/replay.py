@@ -5,26 +5,31 @@ It has no checkpoints: after a failure it starts again. What it publishes goes l
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
+from collections.abc import Sequence
 
-from config.settings import Settings
+from jobs.job_state import StateError
 from lambda_learner.policy import Policies
 from lambda_learner.publish.generation import publish_generation
+from lambda_learner.publish.keys import COEFFICIENTS, is_manifest_key
 from lambda_learner.publish.store import Store
-from operators.files import event_files
-from operators.part_files import part_lines
+from operators.files import FileChunk
 
 
-def is_replay(settings: Settings, choice: bool | None) -> bool:
-    """Whether a run is in batch mode: by choice, else for a bounded folder of more than one file."""
-    source = settings.stream.source
-    return choice if choice is not None else not source.follow and len(event_files(source.path)) > 1
+def is_replay(chunks: Sequence[FileChunk], choice: bool | None) -> bool:
+    """Whether a run is in batch mode: by choice, else for a bounded input of more than one file."""
+    if choice and not chunks:
+        message = "stream.source.follow: a replay reads what is there and ends, got true: set it to false"
+        raise StateError(message)
+    return choice if choice is not None else len({chunk.path for chunk in chunks}) > 1
 
 
-def go_live(outputs: Path, store: Store, policies: Policies, *, epoch: int) -> None:
-    """Make the generations that a replay has published the live ones of their models."""
-    for model in sorted({json.loads(line)["model"] for line in part_lines(outputs / "published")}):
+def go_live(store: Store, policies: Policies, *, epoch: int) -> None:
+    """Make the generations that a replay has published the live ones of their models.
+
+    The bucket says which: a replay that is started again publishes nothing that is there already.
+    """
+    manifests = (info.key.split("/") for info in store.list(COEFFICIENTS) if is_manifest_key(info.key))
+    for model, generation in sorted({(model, generation) for _, model, generation, *_ in manifests}):
         policy = policies.of(model)
-        assert policy is not None, "what is published has a policy"
-        publish_generation(store, model, policy.as_generation(), epoch=epoch)
+        if policy is not None and policy.generation == generation:
+            publish_generation(store, model, policy.as_generation(), epoch=epoch)

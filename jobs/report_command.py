@@ -16,7 +16,7 @@ from jobs.summary import summarise
 def report(
     config: Annotated[Path, typer.Option(help="The YAML configuration file.")],
     *,
-    scores: Annotated[Path | None, typer.Option(help="The file that `run --scores` has written.")] = None,
+    scores: Annotated[Path | None, typer.Option(exists=True, help="The file that `run --scores` has written.")] = None,
     output: Annotated[Path, typer.Option(help="The page to write.")] = Path("out/report.html"),
 ) -> None:
     """Write the report page of a job's last run."""

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.settings import Settings
-from jobs.beginning import begin, policies_of, shards_of
+from jobs.beginning import begin, policies_of, resumed, shards_of
 from jobs.flink import Runtime, free_port
 from jobs.job_state import Beginning, JobState, StateError
 from jobs.local import Execution, execute
@@ -16,7 +16,7 @@ from jobs.replay import go_live, is_replay
 from jobs.summary import summarise, write_scores
 from lambda_learner.policy import Policies
 from lambda_learner.publish.owner import claim
-from lambda_learner.publish.store import open_store
+from lambda_learner.publish.store import Store, open_store
 from operators.files import FileChunk, plan_folder
 from operators.warm_start import WarmStart
 
@@ -54,18 +54,27 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     with state.locked():
         store = open_store(settings.bucket.models)
         epoch = claim(store, state.owner_id(), take_over=options.take_over)
-        batch = is_replay(settings, options.batch)
-        beginning = None if options.fresh else state.beginning()
-        if beginning is None:
-            beginning = begin(settings, store, chunks=_input(settings), fresh=options.fresh)
-            state.begin(beginning)
-        elif batch:
-            state.begin(beginning)
+        beginning, batch = _beginning(settings, options, state, store)
         policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
         execution = _execute(Start(settings, options, state, beginning, policies, epoch, batch))
         if execution.ended and batch:
-            go_live(state.outputs, store, policies, epoch=epoch)
+            go_live(store, policies, epoch=epoch)
         return _finish(options, state, execution)
+
+
+def _beginning(settings: Settings, options: RunOptions, state: JobState, store: Store) -> tuple[Beginning, bool]:
+    """What the run begins or goes on with, kept in the state folder, and whether it is a replay."""
+    held = None if options.fresh else state.beginning()
+    if held is None:
+        beginning = begin(settings, store, chunks=_input(settings), fresh=options.fresh)
+    else:
+        beginning = resumed(settings, held)
+    batch = is_replay(beginning.chunks, options.batch)
+    if held is None or batch or state.newest_checkpoint() is None:
+        state.begin(beginning)
+    else:
+        state.keep(beginning)
+    return beginning, batch
 
 
 def _input(settings: Settings) -> list[FileChunk]:

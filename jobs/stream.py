@@ -15,10 +15,11 @@ from operators import learn, sources
 from operators.batch import batch_sql
 from operators.counts import sums_sql
 from operators.files import FileChunk
-from operators.join import join_sql, late_sql, lines_schema, lines_sql
+from operators.join import join_sql, late_sql, lines_sql, rows_schema, rows_sql
 from operators.keyed import keyed_by_first, table_rows
 from operators.parse import Parser
 from operators.publish import Publish, PublishSettings
+from operators.rows import late_line
 from operators.sinks import write_lines
 from operators.warm_start import WarmStart
 
@@ -50,7 +51,7 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     learned = _learn(joined, plan, batch=batch)
     published = _publish(learned, plan)
     counts = parsed.get_side_output(sources.COUNTS).union(learned.get_side_output(learn.COUNTS))
-    late = None if batch else tables.to_data_stream(tables.sql_query(late_sql("lines")))
+    late = None if batch else _late(tables)
     outputs = {
         "dead_letters": parsed.get_side_output(sources.DEAD_LETTERS),
         "orphans": learned.get_side_output(learn.ORPHANS),
@@ -73,16 +74,21 @@ def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
 
 
 def _rows(tables: Any, parsed: DataStream, plan: Plan) -> DataStream:
-    """One row a line, cut in the JVM."""
+    """One row a line, cut out of the chunks in the JVM."""
     tables.create_temporary_view("chunks", tables.from_data_stream(parsed).alias("text"))
-    return tables.to_data_stream(tables.sql_query(lines_sql("chunks", plan.stream.out_of_orderness_ms)))
+    return tables.to_data_stream(tables.sql_query(rows_sql("chunks", plan.stream.out_of_orderness_ms)))
 
 
 def _join(tables: Any, rows: DataStream) -> DataStream:
-    lines = tables.from_data_stream(rows, lines_schema())
-    tables.create_temporary_view("lines", lines)
+    tables.create_temporary_view("timed_rows", tables.from_data_stream(rows, rows_schema()))
+    tables.create_temporary_view("lines", tables.sql_query(lines_sql("timed_rows")))
     tables.create_temporary_view("joined", tables.sql_query(join_sql("lines")))
     return table_rows(tables, batch_sql("joined"), learn.BATCH_TYPE)
+
+
+def _late(tables: Any) -> DataStream:
+    rows = tables.to_data_stream(tables.sql_query(late_sql("timed_rows")))
+    return rows.map(lambda row: late_line(row[0]), Types.STRING()).uid("late-lines").name("late-lines")
 
 
 def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:

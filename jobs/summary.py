@@ -12,7 +12,7 @@ from typing import Any
 from lambda_learner.evaluate.metrics import auc
 from lambda_learner.evaluate.progressive import PREFIX, progressive_from_counters
 from operators.counts import CountKey, read_sums
-from operators.part_files import part_lines, row_text
+from operators.part_files import part_lines
 
 COUNTERS = (
     "lines", "dead_lettered", "heartbeats", "decisions", "rewards", "records",
@@ -68,7 +68,7 @@ def not_given_back(total: Mapping[str, int]) -> Counter[str]:
 
 def _late_rows(folder: Path) -> Counter[str]:
     """The rows of the late side output, under the names of the late classes."""
-    kinds = (json.loads(row_text(line))["kind"] for line in part_lines(folder, with_open=True))
+    kinds = (json.loads(line)["kind"] for line in part_lines(folder, with_open=True))
     return Counter(LATE_CLASSES[kind] for kind in kinds)
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
 import json
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import IO, NamedTuple
+
+from operators.unpack import DamagedGzip, unpacked
 
 CHUNK_BYTES = 1 << 18  # one element of the stream, about 1,300 lines; a checkpoint waits for at most one
 BLOCK_BYTES = 1 << 16  # one read
@@ -81,8 +81,7 @@ def _read_plain(chunk: FileChunk) -> Iterator[Line]:
     with Path(chunk.path).open("rb") as file:
         offset = chunk.start
         if offset > 0:
-            file.seek(offset - 1)
-            offset += len(file.readline()) - 1  # a line that started before belongs to the chunk before
+            offset = _next_line(file, offset - 1, chunk.end)  # one that started before belongs to the chunk before
         while offset < chunk.end:
             line = file.readline(MAX_KEPT_BYTES)
             if not line:
@@ -93,22 +92,33 @@ def _read_plain(chunk: FileChunk) -> Iterator[Line]:
                 offset += len(line)
 
 
+def _next_line(file: IO[bytes], offset: int, end: int) -> int:
+    """Where the next line starts after an offset, or some place at or past the end."""
+    file.seek(offset)
+    while offset < end:
+        piece = file.readline(BLOCK_BYTES)
+        offset += len(piece)
+        if not piece or piece.endswith(b"\n"):
+            break
+    return offset
+
+
 def _read_gzip(path: str) -> Iterator[Line | Damage]:
-    offset, rest, problem = 0, b"", ""
-    with gzip.open(path) as file:
-        while True:
-            try:
-                block = file.read1(BLOCK_BYTES)  # type: ignore[union-attr]
-            except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-                problem = f"{type(error).__name__}: {error}"
-                break
-            if not block:
-                break
-            *lines, rest = (rest + block).split(b"\n")
-            for line in lines:
-                yield Line(offset, line.rstrip(b"\r"))
-                offset += len(line) + 1
-    if problem:
-        yield Damage(offset, rest, problem)
-    elif rest:
+    offset, rest, skipped = 0, b"", 0  # a line's start, what is kept of it so far, what is not
+    try:
+        for block in unpacked(Path(path)):
+            *ends, start = block.split(b"\n")
+            for end in ends:
+                line = rest + end
+                yield Line(offset, line[:MAX_KEPT_BYTES].rstrip(b"\r"))
+                offset += skipped + len(line) + 1
+                rest, skipped = b"", 0
+            rest += start
+            if len(rest) > MAX_KEPT_BYTES:
+                skipped += len(rest) - MAX_KEPT_BYTES
+                rest = rest[:MAX_KEPT_BYTES]
+    except DamagedGzip as damage:
+        yield Damage(offset, rest, str(damage))
+        return
+    if rest:
         yield Line(offset, rest.rstrip(b"\r"))

@@ -8,29 +8,37 @@ from __future__ import annotations
 
 from pyflink.table import Schema
 
-COLUMNS = ("id", "model_name", "payload", "entity", "note")
+# Positions in a row's text (operators/rows.py), from 1 as SQL counts.
+MODEL_LENGTH = "CAST(SUBSTRING(line, 55, 2) AS INT)"
+NOTE_LENGTH = "CAST(SUBSTRING(line, 57, 2) AS INT)"
 
 
-def lines_sql(chunks: str, out_of_orderness_ms: int) -> str:
-    """Rows out of chunks, cut into the columns of `operators/rows.py`; a row brings the watermark to `clock`."""
-    fields = "SUBSTRING(line, 55)"
+def rows_sql(chunks: str, out_of_orderness_ms: int) -> str:
+    """Rows out of chunks: the window's time, what each row brings the watermark to (`clock`), its text.
+
+    The text is cut later: each column would be decoded and encoded once more on the way into the next query.
+    """
     return f"""
 SELECT TO_TIMESTAMP_LTZ(CAST(SUBSTRING(line, 1, 13) AS BIGINT), 3) AS rowtime,
        TO_TIMESTAMP_LTZ(CAST(SUBSTRING(line, 14, 13) AS BIGINT) - {out_of_orderness_ms}, 3) AS clock,
-       SUBSTRING(line, 27, 28) AS id,
-       SPLIT_INDEX({fields}, U&'\\001F', 0) AS model_name,
-       NULLIF(SPLIT_INDEX({fields}, U&'\\001F', 1), '') AS payload,
-       NULLIF(SPLIT_INDEX({fields}, U&'\\001F', 2), '') AS entity,
-       SPLIT_INDEX({fields}, U&'\\001F', 3) AS note
+       line
 FROM {chunks} CROSS JOIN UNNEST(SPLIT(text, U&'\\001E')) AS T(line)"""
 
 
-def lines_schema() -> Schema:
-    """The columns of `lines_sql`, with the window's time and the watermark."""
-    builder = Schema.new_builder().column("rowtime", "TIMESTAMP_LTZ(3)").column("clock", "TIMESTAMP_LTZ(3)")
-    for name in COLUMNS:
-        builder = builder.column(name, "STRING")
-    return builder.watermark("rowtime", "clock").build()
+def rows_schema() -> Schema:
+    """The columns of `rows_sql`, with the window's time and the watermark."""
+    columns = Schema.new_builder().column("rowtime", "TIMESTAMP_LTZ(3)").column("clock", "TIMESTAMP_LTZ(3)")
+    return columns.column("line", "STRING").watermark("rowtime", "clock").build()
+
+
+def lines_sql(rows: str) -> str:
+    """The columns of each row that enters a window."""
+    return f"""
+SELECT rowtime, SUBSTRING(line, 27, 28) AS id,
+       SUBSTRING(line, 59, {MODEL_LENGTH}) AS model_name,
+       SUBSTRING(line, 59 + {MODEL_LENGTH}, {NOTE_LENGTH}) AS note,
+       NULLIF(SUBSTRING(line, 59 + {MODEL_LENGTH} + {NOTE_LENGTH}), '') AS payload_entity
+FROM {rows} WHERE SUBSTRING(line, 27, 1) <> 'H'"""
 
 
 def join_sql(lines: str) -> str:
@@ -41,19 +49,11 @@ def join_sql(lines: str) -> str:
     """
     return f"""
 SELECT window_start, window_end, model_name, id,
-       MAX(CONCAT(payload, U&'\\001F', COALESCE(entity, ''))) AS payload_entity,
-       LISTAGG(note, U&'\\001D') AS notes
+       MAX(payload_entity) AS payload_entity, LISTAGG(note, U&'\\001D') AS notes
 FROM TABLE(TUMBLE(TABLE {lines}, DESCRIPTOR(rowtime), INTERVAL '1' SECOND))
-WHERE model_name <> ''
 GROUP BY window_start, window_end, model_name, id"""
 
 
-def late_sql(lines: str) -> str:
-    """The rows whose window has closed before they came, as JSON lines.
-
-    The text is put together by hand: JSON_OBJECT would be worked out for every row, late or not, for 15 µs each.
-    """
-    return f"""
-SELECT CONCAT('{{"kind":"', SUBSTRING(note, 1, 1), '","model":"', model_name, '","id":"', SUBSTRING(id, 2),
-              '","note":"', note, '","payload":', COALESCE(payload, 'null'), '}}') AS line
-FROM {lines} WHERE model_name <> '' AND rowtime <= CURRENT_WATERMARK(rowtime)"""
+def late_sql(rows: str) -> str:
+    """The texts of the rows whose window has closed before they came."""
+    return f"SELECT line FROM {rows} WHERE rowtime <= CURRENT_WATERMARK(rowtime) AND SUBSTRING(line, 27, 1) <> 'H'"

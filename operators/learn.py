@@ -1,9 +1,10 @@
 """Learn stage: one Bayesian update for each (model, entity) and window; the rule is `lambda_learner/learn/window.py`.
 
 Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as base64 text (a byte
-array crosses the border to the JVM element by element; text does not); `open-windows`, what has come of windows that are not
-learned yet: the chunks of a model without entities, and in batch mode, where a key's elements have no order, all. Timers: event time, the close of such a window, and the end of an entity's time to live. Side
-outputs: counts, scores, orphans.
+array crosses the border to the JVM element by element; text does not); `open-windows`, what has come of windows that
+are not learned yet: the chunks of a model without entities, and in batch mode, where a key's elements have no order,
+all. Timers: event time, the close of such a window, and the end of an entity's time to live. Side outputs: counts,
+scores, orphans.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ BATCH_TYPE = Types.ROW(
     [Types.STRING(), Types.ROW([Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()])]
 )
 UPDATE_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.LONG(), Types.STRING()])])
+END_OF_INPUT_MS = 2**63 - 1  # the watermark that Flink sends when a bounded input has ended
 DROPPED = ""  # the state, and the update, of an entity that was idle too long
 
 
@@ -71,12 +73,11 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         joined = self._windows.get(timestamp)
         if joined is not None:
             self._windows.remove(timestamp)
-            known = (
-                entity if entity.startswith("[") else None
-            )  # else it is the chunk of rows without an entity
+            known = entity if entity.startswith("[") else None  # else the chunk of rows without an entity
             yield from self._learn(model, known, timestamp, joined, ctx)
             return
-        yield from self._drop_if_idle(model, entity, timestamp, self._policy(model))
+        if ctx.timer_service().current_watermark() != END_OF_INPUT_MS:  # at the end no time has passed: nobody is idle
+            yield from self._drop_if_idle(model, entity, timestamp)
 
     def _learn(self, model: str, entity: str | None, close_ms: int, joined: str, ctx: Any) -> Iterator[Any]:
         policy = self._policy(model)
@@ -84,7 +85,7 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         if entity is None:
             outcome = learn_window(None, rows, entity=None, close_ms=close_ms, policy=policy)
         else:
-            yield from self._drop_if_idle(model, entity, close_ms - 1, policy)
+            yield from self._drop_if_idle(model, entity, close_ms - 1)
             state = self._restore(model, entity, policy)
             outcome = learn_window(state, rows, entity=entity, close_ms=close_ms, policy=policy)
             if outcome.changed and outcome.state is not None:
@@ -96,22 +97,21 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         yield from self._side_outputs(model, entity, outcome)
 
     def _restore(self, model: str, entity: str, policy: ModelPolicy) -> EntityState | None:
+        """The state of the key; one without any begins from what was published."""
         text = self._state.value()
         if text is None:
             return self._warm_start.state(model, entity, policy)
         return decode_state(text) if text != DROPPED else None
 
-    def _drop_if_idle(self, model: str, entity: str, now_ms: int, policy: ModelPolicy) -> Iterator[Any]:
+    def _drop_if_idle(self, model: str, entity: str, now_ms: int) -> Iterator[Any]:
         """Forget an entity whose time to live is over by `now_ms`, whether or not its timer has fired yet."""
+        policy = self._policy(model)
         if policy.entity_ttl_ms is None:
             return
-        text = self._state.value()
-        if not text:
-            return
-        expiry_ms = decode_state(text).fence_ms + policy.entity_ttl_ms
-        if expiry_ms <= now_ms:
+        state = self._restore(model, entity, policy)
+        if state is not None and state.fence_ms + policy.entity_ttl_ms <= now_ms:
             self._state.update(DROPPED)
-            yield update_row(model, entity, policy.shards, expiry_ms, DROPPED)
+            yield update_row(model, entity, policy.shards, state.fence_ms + policy.entity_ttl_ms, DROPPED)
 
     def _policy(self, model: str) -> ModelPolicy:
         policy = self._policies.of(model)

@@ -14,8 +14,8 @@ def part_lines(folder: Path, *, with_open: bool = False) -> Iterator[str]:
     """
     paths = [*folder.rglob("part-*"), *(folder.rglob(".part-*.inprogress.*") if with_open else ())]
     for path in sorted(paths):
-        with path.open(encoding="utf-8", newline="\n") as file:
-            yield from (line[:-1] for line in file if line.endswith("\n"))
+        with path.open("rb") as file:  # an open part may end within a character: only whole lines are decoded
+            yield from (line[:-1].decode() for line in file if line.endswith(b"\n"))
 
 
 def row_text(line: str) -> str:

@@ -1,17 +1,20 @@
 """Texts that travel between stages: one row a line. The JVM cuts them with SUBSTRING and SPLIT_INDEX, never JSON.
 
-A row is fixed columns, then fields between FIELD separators (control characters, which JSON text never holds):
+A row is fixed columns, then fields whose lengths are among them, then the rest:
 
-    rowtime 13 digits | event time 13 digits | kind 1 | id 27 | model F payload F entity F note
+    rowtime 13 digits | event time 13 | kind 1 | id 27 | model's length 2 | note's length 2 | model | note | rest
 
 kind is D (decision), R (reward), T (training record) or H (moves the watermark only). A decision and its rewards share
-the key kind D + decision_id; `note` is what the join rule needs of each copy.
+the key kind D + decision_id. `note` is what the join rule needs of each copy; the rest is payload FIELD entity, or
+nothing. The separators are control characters, which JSON text never holds.
 """
 
 from __future__ import annotations
 
 import zlib
 from typing import NamedTuple
+
+import orjson
 
 from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy
@@ -34,21 +37,23 @@ def record_row(record: Record, *, close_ms: int, entity: str) -> str:
 
 def _copy_row(kind: str, key: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
     checksum = zlib.crc32(event.payload.encode())
-    at = f"{event.event_ms:013d}"
-    return f"{close_ms - 1:013d}{at}{kind}{key}{event.model}{FIELD}{event.payload}{FIELD}{entity}{FIELD}{kind}{at}{checksum:08x}"
+    note = f"{kind}{event.event_ms:013d}{checksum:08x}"
+    return _row(close_ms - 1, event.event_ms, f"{kind}{key}", event.model, note) + f"{event.payload}{FIELD}{entity}"
 
 
 def reward_row(reward: Reward, *, close_ms: int) -> str:
     """The row of a reward: it carries no payload, and the entity comes from its decision."""
-    at = f"{reward.event_ms:013d}"
-    note = f"R{at}{reward.message_id}{reward.value!r}"
-    return f"{close_ms - 1:013d}{at}D{reward.decision_id}{reward.model}{FIELD}{FIELD}{FIELD}{note}"
+    note = f"R{reward.event_ms:013d}{reward.message_id}{reward.value!r}"
+    return _row(close_ms - 1, reward.event_ms, f"D{reward.decision_id}", reward.model, note)
 
 
 def clock_row(event_ms: int) -> str:
     """A row that moves the watermark and enters no window."""
-    at = f"{event_ms:013d}"
-    return f"{at}{at}H{NO_ID}{FIELD}{FIELD}{FIELD}"
+    return _row(event_ms, event_ms, f"H{NO_ID}", "", "")
+
+
+def _row(rowtime_ms: int, event_ms: int, key: str, model: str, note: str) -> str:
+    return f"{rowtime_ms:013d}{event_ms:013d}{key}{len(model):02d}{len(note):02d}{model}{note}"
 
 
 class WindowRow(NamedTuple):
@@ -63,10 +68,20 @@ def window_row(model: str, text: str) -> WindowRow:
     payload, _, notes = text[KEY_LENGTH:].partition(FIELD)
     copies, rewards = [], []
     for note in notes.split(NOTE):
-        event_ms = int(note[1 : 1 + TIME_DIGITS])
+        event_ms = int(note[1:14])
         if note[0] == "R":
             rewards.append(RewardCopy(note[14:41], event_ms, float(note[41:])))
         else:
             copies.append(DecisionCopy(event_ms, int(note[14:22], 16)))
     row = JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
     return WindowRow(text[0], row)
+
+
+def late_line(text: str) -> str:
+    """A row's text as a JSON line for people: kind, model, id, close, note, payload."""
+    model_end = 58 + int(text[54:56])
+    note_end = model_end + int(text[56:58])
+    payload = text[note_end:].partition(FIELD)[0]
+    row = {"kind": text[model_end], "model": text[58:model_end], "id": text[27:54], "close_ms": int(text[:13]) + 1}
+    row |= {"note": text[model_end:note_end], "payload": orjson.loads(payload) if payload else None}
+    return orjson.dumps(row).decode()

@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 from pyflink.common import Types, WatermarkStrategy
@@ -32,6 +33,7 @@ from operators.rows import ROW
 
 COUNTS = OutputTag("parse-counts", Types.STRING())
 DEAD_LETTERS = OutputTag("dead-letters", Types.STRING())
+LINES_AT_ONCE = 10_000  # in one text of rows: a .gz is one chunk, and may hold millions
 LOOKS_PER_SECOND = 4  # how often a followed folder is listed
 
 
@@ -42,16 +44,20 @@ class Read(ProcessFunction):  # type: ignore[misc]
         self._parser, self._plan = parser, plan
 
     def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:
-        """One text of rows for the join, one of counts, the dead letters."""
+        """Texts of rows for the join and of counts, and the dead letters; one of each for a chunk of usual size."""
         chunk = FileChunk(*json.loads(value)) if isinstance(value, str) else self._plan[value]
         arrival_ms = min(chunk.modified_ms, time.time_ns() // 1_000_000)
-        parsed = self._parser.parse(read_chunk(chunk), source=chunk.path, arrival_ms=arrival_ms)
-        if parsed.counts:
+        lines = read_chunk(chunk)
+        while True:
+            some = islice(lines, LINES_AT_ONCE)
+            parsed = self._parser.parse(some, source=chunk.path, arrival_ms=arrival_ms)
+            if not parsed.counts:
+                return  # each line is counted: there was none
             yield COUNTS, counts_text(parsed.counts)
-        for letter in parsed.dead_letters:
-            yield DEAD_LETTERS, letter
-        if parsed.rows:
-            yield ROW.join(parsed.rows)
+            for letter in parsed.dead_letters:
+                yield DEAD_LETTERS, letter
+            if parsed.rows:
+                yield ROW.join(parsed.rows)
 
 
 class Follow(KeyedProcessFunction):  # type: ignore[misc]

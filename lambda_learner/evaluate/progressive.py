@@ -16,7 +16,7 @@ from typing import Final
 from lambda_learner.learn.losses import Kind, scalar_log1p_exp, scalar_sigmoid
 from lambda_learner.learn.state import Score
 
-__all__ = ["BINS", "PREFIX", "auc_from_bins", "bin_of", "increments", "merged", "progressive_from_counters"]
+__all__ = ["BINS", "PREFIX", "auc_from_bins", "bin_of", "increments", "increments_of", "merged", "progressive_from_counters"]
 
 PREFIX: Final = "progressive."
 BINS: Final = 1024
@@ -27,6 +27,13 @@ MICRO: Final = 1_000_000
 MAX_LOG_LOSS: Final = 1e6  # nats
 MAX_SQUARED_ERROR: Final = 1e9  # an error of 31,623
 
+_SIGNS: Final = ("negative", "positive")
+_BIN_NAMES: Final = {  # of each scorer and sign, since putting a name together costs as much as its exponential
+    scorer: tuple(tuple(f"{PREFIX}{scorer}.{sign}.{i:04d}" for i in range(BINS)) for sign in _SIGNS)
+    for scorer in ("base", "entity")
+}
+_Pairs = Mapping[tuple[float, float], int]  # (label, score) → how often
+
 
 def bin_of(score: float) -> int:
     """The histogram bin of a margin, 0 to BINS - 1, rising with it."""
@@ -35,21 +42,58 @@ def bin_of(score: float) -> int:
 
 def increments(score: Score, kind: Kind) -> list[tuple[str, int]]:
     """The counters that one scored example raises, and by how much; not finite: `unscored` alone."""
-    if not (math.isfinite(score.label) and math.isfinite(score.base) and math.isfinite(score.score)):
-        return [(PREFIX + "unscored", 1)]
-    raised = [(PREFIX + "count", 1)]
-    for scorer, value in (("base", score.base), ("entity", score.score)):
-        if kind == "logistic":
-            sign = "positive" if score.label > 0.0 else "negative"
-            raised.append((f"{PREFIX}{scorer}.{sign}.{bin_of(value):04d}", 1))
-            loss, limit, name = scalar_log1p_exp(-score.label * value), MAX_LOG_LOSS, "log_loss_micro"
-        else:
-            error = value - score.label
-            loss, limit, name = error * error, MAX_SQUARED_ERROR, "squared_error_micro"
-        raised.append((f"{PREFIX}{scorer}.{name}", round(MICRO * min(loss, limit))))
-        if loss > limit:
-            raised.append((f"{PREFIX}{scorer}.clamped", 1))
+    return list(increments_of((score,), kind).items())
+
+
+def increments_of(scores: Sequence[Score], kind: Kind) -> dict[str, int]:
+    """The sums of the `increments` of some examples; each score that many share, as of a base, is read once."""
+    finite = [score for score in scores if _is_finite(score)]
+    raised: dict[str, int] = {}
+    if finite:
+        raised[PREFIX + "count"] = len(finite)
+        read = _read_logistic if kind == "logistic" else _read_linear
+        read("base", Counter([(label, base) for _, label, base, _ in finite]), raised)
+        read("entity", Counter([(label, margin) for _, label, _, margin in finite]), raised)
+    if len(finite) < len(scores):
+        raised[PREFIX + "unscored"] = len(scores) - len(finite)
     return raised
+
+
+def _is_finite(score: Score) -> bool:
+    _, label, base, margin = score
+    if math.isfinite(label + base + margin):
+        return True
+    return math.isfinite(label) and math.isfinite(base) and math.isfinite(margin)  # the sum may overflow
+
+
+def _read_logistic(scorer: str, pairs: _Pairs, raised: dict[str, int]) -> None:
+    names = _BIN_NAMES[scorer]
+    total = clamped = 0
+    for (label, margin), n in pairs.items():
+        name = names[label > 0.0][bin_of(margin)]
+        raised[name] = raised.get(name, 0) + n
+        loss = scalar_log1p_exp(-label * margin)
+        if loss > MAX_LOG_LOSS:
+            loss = MAX_LOG_LOSS
+            clamped += n
+        total += n * round(MICRO * loss)
+    raised[f"{PREFIX}{scorer}.log_loss_micro"] = total
+    if clamped:
+        raised[f"{PREFIX}{scorer}.clamped"] = clamped
+
+
+def _read_linear(scorer: str, pairs: _Pairs, raised: dict[str, int]) -> None:
+    total = clamped = 0
+    for (label, margin), n in pairs.items():
+        error = margin - label
+        loss = error * error
+        if loss > MAX_SQUARED_ERROR:
+            loss = MAX_SQUARED_ERROR
+            clamped += n
+        total += n * round(MICRO * loss)
+    raised[f"{PREFIX}{scorer}.squared_error_micro"] = total
+    if clamped:
+        raised[f"{PREFIX}{scorer}.clamped"] = clamped
 
 
 def merged(*counters: Mapping[str, int]) -> dict[str, int]:

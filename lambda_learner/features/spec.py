@@ -51,9 +51,9 @@ class FeatureSpec:
 
 
 class Plan(NamedTuple):
-    """A spec worked out: canonical paths to walk, none of them left out."""
+    """A spec worked out: canonical paths to walk, each with its keys, none of them left out."""
 
-    paths: tuple[str, ...]
+    paths: tuple[tuple[str, tuple[str, ...]], ...]
     crosses: tuple[tuple[str, str], ...]
     exclude: frozenset[str]
 
@@ -64,7 +64,7 @@ def plan(spec: FeatureSpec) -> Plan:
     exclude = frozenset(_canonical(path) for path in spec.exclude)
     pairs = [(_canonical(left), _canonical(right)) for left, right in spec.crosses]
     return Plan(
-        tuple(path for path in map(_canonical, spec.paths) if not _is_under(path, exclude)),
+        tuple((path, split_path(path)) for path in map(_canonical, spec.paths) if not _is_under(path, exclude)),
         tuple(pair for pair in pairs if not any(_is_under(path, exclude) for path in pair)),
         exclude,
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
+from itertools import chain
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -11,7 +12,9 @@ import numpy.typing as npt
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 from lambda_learner.learn.state import INTERCEPT, CoefficientPrior, Example, FeatureKey
 
-__all__ = ["Belief", "Design", "design", "grown", "shrunk", "unseen"]
+__all__ = ["Belief", "Cells", "Design", "Index", "cells", "design", "grown", "index_of", "shrunk", "unseen"]
+
+Index: TypeAlias = dict[FeatureKey, int]  # where each coefficient is
 
 
 class Belief(NamedTuple):
@@ -28,16 +31,39 @@ class Design(NamedTuple):
     active: npt.NDArray[np.intp] | None
 
 
-def unseen(examples: Iterable[Example], index: dict[FeatureKey, int]) -> set[FeatureKey]:
-    """The features that have a value other than 0 in some example and no coefficient yet."""
-    return {key for example in examples for key, value in example.features.items() if value} - index.keys()
+class Cells(NamedTuple):
+    """What all examples hold, one after the other: features, values, and how many of them each has."""
+
+    keys: list[FeatureKey]
+    values: list[float]
+    lengths: list[int]
 
 
-def grown(belief: Belief, new: set[FeatureKey], prior: CoefficientPrior) -> Belief:
-    """The belief with the prior as the belief about `new` features; O(d log d), when full O(d²)."""
-    names = (INTERCEPT, *sorted((*belief.names[1:], *new)))
-    index = {key: position for position, key in enumerate(names)}
-    kept = [index[key] for key in belief.names]
+def index_of(names: Sequence[FeatureKey]) -> Index:
+    """Where each of the names is."""
+    return dict(zip(names, range(len(names)), strict=True))
+
+
+def cells(examples: Sequence[Example]) -> Cells:
+    """The examples as flat lists, which the functions below go through without a step of Python a cell."""
+    features = [example.features for example in examples]
+    values = chain.from_iterable([held.values() for held in features])
+    return Cells(list(chain.from_iterable(features)), list(values), list(map(len, features)))
+
+
+def unseen(table: Cells, positions: Sequence[int | None]) -> set[FeatureKey]:
+    """The features that have a value other than 0 and no coefficient; `positions` are those of the cells."""
+    if None not in positions:
+        return set()
+    found = zip(table.keys, table.values, positions, strict=True)
+    return {key for key, value, position in found if position is None and value}
+
+
+def grown(belief: Belief, new: set[FeatureKey], prior: CoefficientPrior) -> tuple[Belief, Index]:
+    """The belief with the prior as the belief about `new` features, and its index; O(d), when full O(d²)."""
+    names = (INTERCEPT, *sorted((*belief.names[1:], *sorted(new))))  # two sorted runs, which are only merged
+    index = index_of(names)
+    kept = np.array([index[key] for key in belief.names], dtype=np.intp)
     fresh = prior.posterior(len(names))
     mean, precision = fresh.mean, fresh.precision
     mean[kept] = belief.posterior.mean
@@ -46,7 +72,7 @@ def grown(belief: Belief, new: set[FeatureKey], prior: CoefficientPrior) -> Beli
     else:
         precision = np.diag(precision)
         precision[np.ix_(kept, kept)] = belief.posterior.precision
-    return Belief(names, GaussianPosterior(mean, precision))
+    return Belief(names, GaussianPosterior(mean, precision)), index
 
 
 def shrunk(belief: Belief, max_features: int) -> Belief:
@@ -66,29 +92,30 @@ def shrunk(belief: Belief, max_features: int) -> Belief:
     return Belief(tuple(belief.names[i] for i in kept), GaussianPosterior(mean, precision))
 
 
-def design(examples: Sequence[Example], index: dict[FeatureKey, int], *, sparse: bool) -> Design:
-    """The matrix of the examples, 1 in the intercept's column; features must be in `index` or be 0.
+def design(table: Cells, positions: Sequence[int | None], d: int, *, sparse: bool) -> Design:
+    """The matrix of the examples, 1 in the intercept's column; a cell without a position must be 0.
 
-    `sparse` leaves out the coefficients that no example touches: a diagonal update doesn't move them. An
-    explicit intercept feature adds to the 1, as in Lambda Learner.
+    `sparse` leaves out those of the d coefficients that no example touches: a diagonal update doesn't move
+    them. An explicit intercept feature adds to the 1, as in Lambda Learner.
     """
-    rows = [[(index[key], value) for key, value in e.features.items() if value] for e in examples]
+    columns = [position or 0 for position in positions] if None in positions else positions
     if not sparse:
-        return Design(_dense(rows, range(len(index))), None)
-    active = sorted({0}.union(*([position for position, _ in row] for row in rows)))
-    matrix = _dense(rows, {position: column for column, position in enumerate(active)})
-    return Design(matrix, np.array(active, dtype=np.intp))
+        return Design(_dense(table, np.array(columns, dtype=np.intp), d), None)
+    touched = {column for column, value in zip(columns, table.values, strict=True) if value}
+    active = np.array(sorted({0} | touched), dtype=np.intp)
+    place = np.zeros(d, dtype=np.intp)
+    place[active] = np.arange(len(active))
+    return Design(_dense(table, place[np.array(columns, dtype=np.intp)], len(active)), active)
 
 
-def _dense(rows: Sequence[Sequence[tuple[int, float]]], column: Mapping[int, int] | range) -> FloatArray:
-    """The matrix of rows of (position, value), each position put in its column, with the intercept's 1."""
-    matrix = []
-    for row in rows:
-        values = [1.0] + [0.0] * (len(column) - 1)
-        for position, value in row:
-            values[column[position]] += value
-        matrix.append(values)
-    return np.array(matrix, dtype=np.float64).reshape(len(rows), len(column))
+def _dense(table: Cells, columns: npt.NDArray[np.intp], width: int) -> FloatArray:
+    """The matrix with each cell's value added to its column, and the intercept's 1."""
+    n = len(table.lengths)
+    row_starts = np.repeat(np.arange(0, n * width, width), table.lengths)
+    sums = np.bincount(row_starts + columns, table.values, n * width)  # of no cells: integers
+    matrix: FloatArray = sums.astype(np.float64, copy=False).reshape(n, width)
+    matrix[:, 0] += 1.0
+    return matrix
 
 
 def _marginal_precision(precision: FloatArray, kept: list[int], dropped: list[int]) -> FloatArray:

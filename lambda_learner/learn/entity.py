@@ -12,7 +12,7 @@ from typing import Final, Literal
 
 import numpy as np
 
-from lambda_learner.learn.columns import Belief, Design, design, grown, shrunk, unseen
+from lambda_learner.learn.columns import Belief, Design, cells, design, grown, index_of, shrunk, unseen
 from lambda_learner.learn.newton import update
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
 from lambda_learner.learn.state import (
@@ -111,14 +111,14 @@ def _learned(
     known: Belief, examples: Sequence[Example], delta: float, settings: LearnerSettings
 ) -> tuple[Belief, FloatArray, bool]:
     """The belief after the examples, their margins before, and whether it is sound (else: the prior)."""
-    index = {key: position for position, key in enumerate(known.names)}
-    new = unseen(examples, index)
-    belief = known
+    held, belief = cells(examples), known
+    positions = list(map(index_of(known.names).get, held.keys))
+    new = unseen(held, positions)
     if new:
-        belief = grown(known, new, settings.prior)
-        index = {key: position for position, key in enumerate(belief.names)}
-    sparse = belief.posterior.is_diagonal and len(belief.names) > MAX_DENSE
-    table = design(examples, index, sparse=sparse)
+        belief, index = grown(known, new, settings.prior)
+        positions = list(map(index.get, held.keys))
+    d = len(belief.names)
+    table = design(held, positions, d, sparse=belief.posterior.is_diagonal and d > MAX_DENSE)
     offsets = np.array([example.offset for example in examples], dtype=np.float64)
     mean = belief.posterior.mean
     margins = table.matrix @ (mean if table.active is None else mean[table.active]) + offsets

@@ -6,20 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from itertools import repeat
 
 import numpy as np
 import orjson
 
-from lambda_learner.evaluate.progressive import increments
+from lambda_learner.evaluate.progressive import increments_of
 from lambda_learner.features.flatten import flatten
 from lambda_learner.join import JoinedRow, OrphanRewards, RewardedDecision, reward_decision
 from lambda_learner.learn.entity import learn
-from lambda_learner.learn.state import EntityState, Example, LearnResult, Score
+from lambda_learner.learn.state import INTERCEPT, EntityState, Example, LearnResult, Score
 from lambda_learner.policy import ModelPolicy
 
 MinuteCount = tuple[int, str]  # minute's start in ms (0: of the whole run), name
 EXACT_RECORDS = 4  # updates of up to so many records are counted each by itself
-SMALLEST_STEP = 1e-6  # smaller ones count as this
+SMALLEST_STEP, LARGEST_STEP = 1e-6, 1e12  # what is beyond counts as these; a forged reward steps past any float
 RECORD_CLASSES = {"joined": "learned_records", "duplicate_decisions": "duplicate_records"}
 
 
@@ -100,9 +101,8 @@ def _count_result(outcome: WindowOutcome, result: LearnResult, policy: ModelPoli
         counts[0, "non_finite_updates"] += 1
     if result.dropped_features:
         counts[0, "dropped_features"] += result.dropped_features
-    for score in result.scores:
-        for name, n in increments(score, policy.learner.kind):
-            counts[0, name] += n
+    for name, n in increments_of(result.scores, policy.learner.kind).items():
+        counts[0, name] += n
 
 
 def _records_bin(records: int) -> int:
@@ -116,7 +116,8 @@ def _step_bin(before: EntityState | None, after: EntityState, policy: ModelPolic
     if before is not None and before.names == after.names:
         step = mean - before.posterior.mean
     else:
-        known = {} if before is None else dict(zip(before.names, before.posterior.mean.tolist(), strict=True))
         prior = policy.learner.prior
-        step = mean - np.array([known.get(name, prior.of(name)[0]) for name in after.names])
+        known = {} if before is None else dict(zip(before.names, before.posterior.mean.tolist(), strict=True))
+        known.setdefault(INTERCEPT, prior.intercept_mean)
+        step = mean - np.array(list(map(known.get, after.names, repeat(prior.mean))), dtype=np.float64)
     return math.floor(4 * math.log10(max(math.sqrt(float(step @ step)), SMALLEST_STEP)))

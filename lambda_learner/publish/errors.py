@@ -80,7 +80,7 @@ class DamagedGeneration(DamagedObject):
 
 
 class DamagedOwner(DamagedObject):
-    """The bucket's owner.json cannot be read back."""
+    """The bucket's owner cannot be read back."""
 
     remedy = "stop every job that writes this bucket, delete the object, and start one job again"
 

@@ -23,13 +23,12 @@ __all__ = [
 
 COEFFICIENTS = "coefficients/"
 _MANIFEST = re.compile(COEFFICIENTS + r"[^/]+/[^/]+/[^/]+/manifest\.json")
-OWNER_KEY = COEFFICIENTS + "owner.json"
+OWNER_KEY = COEFFICIENTS + "_owner.json"  # no model's name begins with _
 MAX_SHARDS = 10_000  # a shard's text has at most four digits
 END_OF_TIME_MS = 253_402_300_800_000  # the year 10,000: a fifth digit would break the order of the keys
 
 _MODEL = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_\-.]{0,63}")
 _GENERATION = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_\-]{0,63}")
-_RESERVED_MODELS = frozenset({"owner.json"})
 
 
 def shard_of(entity: str, shards: int) -> int:
@@ -93,10 +92,9 @@ def close_text(close_ms: int) -> str:
 
 
 def _model(model: str) -> str:
-    if not _MODEL.fullmatch(model) or model in _RESERVED_MODELS:
+    if not _MODEL.fullmatch(model):
         message = (
-            f"model must be 1–64 ASCII letters, digits, '_', '-' or '.', the first a letter or digit, "
-            f"and not a reserved name, got {model!r}"
+            f"model must be 1–64 ASCII letters, digits, '_', '-' or '.', the first a letter or digit, got {model!r}"
         )
         raise ValueError(message)
     return model

@@ -1,4 +1,4 @@
-"""Which job owns the bucket: coefficients/owner.json, and the epoch that fences the jobs before it."""
+"""Which job owns the bucket: coefficients/_owner.json, and the epoch that fences the jobs before it."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ def _raise_epoch(store: Store, key: str, epoch: int) -> None:
 
 
 def _newest_epoch(store: Store) -> int:
-    """Give the newest epoch of any manifest, 0 without any: a lost owner.json must not set it back."""
+    """Give the newest epoch of any manifest, 0 without any: a lost owner must not set it back."""
     newest = 0
     for key in _manifest_keys(store):
         if found := store.get(key):

@@ -17,12 +17,13 @@ from tests.harness.process_tree import Ran, run_measured
 
 DECISIONS = int(os.environ.get("BENCH_DECISIONS", "677000"))  # about 960,000 events
 FEW = 1_400  # decisions of a run that is nearly start-up alone
-TRAFFIC = ["--dataset", "synthetic", "--rate", "2000", "--entities", "1000", "--seed", "1"]
+WINDOW = "1 minute"  # of eight minutes of events: so that windows close while others open, as in a stream
+TRAFFIC = ["--dataset", "synthetic", "--rate", "2000", "--entities", "1000", "--seed", "1", "--reward-window", WINDOW]
 CONFIG = """
 stream: {{source: {{path: {events}}}, state: {folder}/state, python_mode: {mode}}}
 bucket: {{models: "file:{folder}/models", train: "file:{folder}/train"}}
 models:
-  model-0: {{learner: {{entity: context.user_id, prior_precision: 4, forgetting: 0.95}}}}
+  model-0: {{reward: {{window: {window}}}, learner: {{entity: context.user_id, prior_precision: 4, forgetting: 0.95}}}}
 """
 
 
@@ -51,6 +52,6 @@ def _events(folder: Path, decisions: int) -> Path:
 def _run(folder: Path, events: Path) -> tuple[Ran, dict[str, Any]]:
     folder.mkdir()
     config = folder / "config.yaml"
-    config.write_text(CONFIG.format(events=events, folder=folder, mode="thread"))
+    config.write_text(CONFIG.format(events=events, folder=folder, mode="thread", window=WINDOW))
     ran = run_measured([sys.executable, "-m", "jobs.cli", "run", "--config", str(config), "--no-progress"])
     return ran, json.loads(ran.output.splitlines()[-1])

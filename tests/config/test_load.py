@@ -219,14 +219,14 @@ def test_a_wrong_reward_is_refused(problems: Fail, reward: str) -> None:
     assert problem.startswith("line 1: models.m.reward.")
 
 
-@pytest.mark.parametrize("name", ["-a", "a b", "ä", "../up", "a/b", "a" * 65, '"a\\n"', '""', "owner.json"])
+@pytest.mark.parametrize("name", ["-a", "a b", "ä", "../up", "a/b", "a" * 65, '"a\\n"', '""', "_owner.json"])
 def test_a_model_whose_name_is_no_part_of_a_key_is_refused(problems: Fail, name: str) -> None:
     (problem,) = problems(f"models:\n  {name}: {{}}\n")
     assert problem.startswith("line 2: models.")
     assert "model must be 1–64" in problem
 
 
-@pytest.mark.parametrize("name", ["no", "2024", "1e3", "null", "a.b-c_d", "a" * 64])
+@pytest.mark.parametrize("name", ["no", "2024", "1e3", "null", "owner.json", "a.b-c_d", "a" * 64])
 def test_a_model_is_called_what_is_written(loaded: Load, name: str) -> None:
     assert list(loaded(f"models:\n  {name}:\n    reward: {{default: 1}}\n").models) == [name]
 

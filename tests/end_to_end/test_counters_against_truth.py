@@ -8,7 +8,6 @@ from collections import Counter
 import pytest
 
 from operators.counts import read_sums
-from operators.part_files import row_text
 from tests.end_to_end.noisy import DECISIONS, Noise
 from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job
@@ -44,7 +43,7 @@ def test_every_dead_letter_has_its_reason(noise: Noise, undisturbed: Undisturbed
 
 
 def test_every_late_row_is_told(noise: Noise, undisturbed: Undisturbed) -> None:
-    rows = [json.loads(row_text(line)) for line in undisturbed[0].lines("late")]
+    rows = [json.loads(line) for line in undisturbed[0].lines("late")]
     kinds = Counter(LATE[row["kind"]] for row in rows)
     assert kinds == {name: noise.truth["counters"][name] for name in LATE.values()}
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
+from lambda_learner.simulate.traffic import LINES_PER_DECISION
 from tests.end_to_end.noisy import TRAFFIC, Noise
 from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job
@@ -19,7 +20,8 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 Undisturbed = tuple[Job, Finished]
 KILLS = 3
-LATEST = 0.6  # of the way; later it might end before the kill
+LATEST = 0.6  # of the traffic's time; later it might end before the kill
+TRAFFIC_MS = 1000 * TRAFFIC.decisions * LINES_PER_DECISION / TRAFFIC.rate
 MOST_DELAY_SECONDS = 0.3  # after what it was seen to have published
 SEED = int(os.environ.get("KILL_SEED", "0")) or random.SystemRandom().randrange(1, 1 << 32)
 
@@ -39,12 +41,11 @@ class Moment(NamedTuple):
     delay_seconds: float
 
 
-def moments(end_ms: int) -> Iterator[Moment]:
+def moments() -> Iterator[Moment]:
     """Random moments in order, from a seed that is printed: KILL_SEED=… plays them again."""
     dice = random.Random(SEED)
-    span_ms = end_ms - TRAFFIC.start_ms
     for share in sorted(dice.uniform(0, LATEST) for _ in range(KILLS)):
-        yield Moment(TRAFFIC.start_ms + int(share * span_ms), dice.uniform(0, MOST_DELAY_SECONDS))
+        yield Moment(TRAFFIC.start_ms + int(share * TRAFFIC_MS), dice.uniform(0, MOST_DELAY_SECONDS))
 
 
 def kill_at(job: Job, moment: Moment) -> str:
@@ -61,10 +62,10 @@ def kill_at(job: Job, moment: Moment) -> str:
 
 
 @pytest.fixture(scope="module")
-def story(noise: Noise, undisturbed: Undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(noise: Noise, tmp_path_factory: pytest.TempPathFactory) -> Story:
     job = noise.job(tmp_path_factory.mktemp("killed"))
     kills = [f"KILL_SEED={SEED}"]
-    for moment in moments(undisturbed[0].committed_ms()):
+    for moment in moments():
         kills.append(kill_at(job, moment))
     return Story(job, job.run("--no-progress"), kills)
 

@@ -23,6 +23,7 @@ from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.generation import read_generation
 from lambda_learner.publish.reader import read_shard
 from lambda_learner.publish.store import FolderStore
+from operators.part_files import part_lines
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 240.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
@@ -165,13 +166,12 @@ class Job:
         with self.start("--scores", str(self.scores_path), *options, command=command) as running:
             return running.wait()
 
-    def lines(self, output: str) -> list[str]:
-        """The lines of the committed part files of one output, in order of the text."""
-        parts = (self.state / "outputs" / output).rglob("part-*")
-        return sorted(line for part in parts for line in part.read_text().splitlines())
+    def lines(self, output: str, *, with_open: bool = False) -> list[str]:
+        """The lines of the part files of one output, in order of the text; the committed ones, or all."""
+        return sorted(part_lines(self.state / "outputs" / output, with_open=with_open))
 
-    def dead_letters(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.lines("dead_letters")]
+    def dead_letters(self, *, with_open: bool = False) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.lines("dead_letters", with_open=with_open)]
 
     def reasons(self) -> Counter[str]:
         """How many dead letters there are for each reason."""
@@ -188,13 +188,18 @@ class Job:
         """The newest close that is committed in any shard; 0 before the first."""
         return max(committed(self.store).values(), default=0)
 
+    def checkpoints(self) -> int:
+        """The number of the newest complete checkpoint; 0 before the first."""
+        found = self.state.glob("checkpoints/*/chk-*/_metadata")
+        return max((int(path.parent.name.removeprefix("chk-")) for path in found), default=0)
+
     def objects(self) -> dict[str, bytes]:
         """The bucket's objects by key, without the owner, whose id is random."""
         assert self.bucket is not None
         return {
             str(path.relative_to(self.bucket)): path.read_bytes()
             for path in sorted(self.bucket.rglob("*"))
-            if path.is_file() and path.name != "owner.json" and not path.name.startswith(".")
+            if path.is_file() and path.name != "_owner.json" and not path.name.startswith(".")
         }
 
 

@@ -17,7 +17,7 @@ def test_the_keys_are_those_of_the_design() -> None:
 
 
 @pytest.mark.parametrize(
-    "model", ["", ".", "..", "a/b", "a\n", "-a", "é", "a" * 65, "a\0", "owner.json", "a b", "../x"]
+    "model", ["", ".", "..", "a/b", "a\n", "-a", "é", "a" * 65, "a\0", "_owner.json", "a b", "../x"]
 )
 def test_a_model_that_is_not_safe_in_a_key_is_refused(model: str) -> None:
     with pytest.raises(ValueError, match="model must be"):
