@@ -9,7 +9,7 @@ from config.settings import Settings
 from jobs.job_state import Beginning, StateError
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.generation import Generation, fresh_generation_id, generation_id, read_generation
-from lambda_learner.publish.keys import COEFFICIENTS
+from lambda_learner.publish.keys import COEFFICIENTS, is_model
 from lambda_learner.publish.manifest import FileEntry, read_manifest
 from lambda_learner.publish.store import Store
 from operators.files import FileChunk
@@ -18,33 +18,28 @@ from operators.warm_start import ShardKey
 
 def begin(settings: Settings, store: Store, *, chunks: Sequence[FileChunk], fresh: bool) -> Beginning:
     """What a first start decides; `fresh` starts a new generation of every model, which knows nothing."""
-    folders = _folders(store)
-    live = _live_generations(store, folders)
-    generations = {}
-    for name in [*folders, *(name for name in settings.models if name not in folders)]:
-        stem, kept = _stem(settings, name), live.get(name)
-        if kept is None or fresh or not _is_of(kept.generation, stem):
-            generations[name] = _next_id(stem, folders.get(name, set()))
-        else:
-            generations[name] = kept.generation
+    found = _found(store)
+    live = _live_generations(store, found)
+    kept = {} if fresh else {name: generation.generation for name, generation in live.items()}
+    generations = _generations(settings, found, kept)
     return Beginning(chunks, generations, _pinned(store, live, generations))
 
 
-def resumed(settings: Settings, beginning: Beginning) -> Beginning:
+def resumed(settings: Settings, store: Store, beginning: Beginning) -> Beginning:
     """What a restart goes on with: a model whose settings start a new generation gets one, the others keep theirs.
 
     StateError for another kind of input than the run began with, whose position no checkpoint holds.
     """
-    if settings.stream.source.follow == bool(beginning.chunks):
+    followed = not beginning.chunks
+    if settings.stream.source.follow != followed:
         message = (
-            f"stream.source.follow: the unfinished run began with {str(bool(not beginning.chunks)).lower()}: "
-            "put that back to finish it, or start with --fresh"
+            f"stream.source.follow: the unfinished run began with {str(followed).lower()}, "
+            f"got {str(not followed).lower()}: put it back to finish that run, or start another with --fresh"
         )
         raise StateError(message)
-    generations = {
-        name: generation if _is_of(generation, stem := _stem(settings, name)) else stem
-        for name, generation in beginning.generations.items()
-    }
+    found = _found(store)
+    live = {name: generation.generation for name, generation in _live_generations(store, found).items()}
+    generations = _generations(settings, found, live | dict(beginning.generations))
     return Beginning(beginning.chunks, generations, beginning.pinned)
 
 
@@ -97,9 +92,21 @@ def _is_of(generation: str, stem: str) -> bool:
     return generation.partition("-")[0] == stem
 
 
-def _next_id(stem: str, folders: Collection[str]) -> str:
-    """The id of a new generation: past each that has a folder, even if it was killed before it went live."""
-    used = [folder for folder in folders if _is_of(folder, stem)]
+def _generations(
+    settings: Settings, found: Mapping[str, Collection[str]], kept: Mapping[str, str]
+) -> dict[str, str]:
+    """The generation of each model in the bucket or the settings: the one kept, if its settings still make it."""
+    generations = {}
+    for name in dict.fromkeys([*found, *kept, *settings.models]):
+        stem = _stem(settings, name)
+        held = kept.get(name)
+        generations[name] = held if held and _is_of(held, stem) else _next_id(stem, found.get(name, ()))
+    return generations
+
+
+def _next_id(stem: str, found: Collection[str]) -> str:
+    """The id of a new generation: past each that is in the bucket, even if its run was killed before it went live."""
+    used = [generation for generation in found if _is_of(generation, stem)]
     return fresh_generation_id(max(used, key=_start_number)) if used else stem
 
 
@@ -108,15 +115,16 @@ def _start_number(generation: str) -> int:
     return int(counter) if counter.isdecimal() else 1
 
 
-def _folders(store: Store) -> dict[str, set[str]]:
-    """The generations that have any object in the bucket, by model."""
-    folders: dict[str, set[str]] = {}
+def _found(store: Store) -> dict[str, set[str]]:
+    """The generations of each model in the bucket: the live one, and those that have any object."""
+    found: dict[str, set[str]] = {}
     for info in store.list(COEFFICIENTS):
-        model, _, rest = info.key.removeprefix(COEFFICIENTS).partition("/")
-        if rest:
-            generation, slash, _ = rest.partition("/")
-            folders.setdefault(model, set()).update({generation} if slash else ())
-    return folders
+        model, *rest = info.key.removeprefix(COEFFICIENTS).split("/")
+        if rest and is_model(model):
+            found.setdefault(model, set()).update(rest[:-1][:1])
+    for model, generation in _live_generations(store, found).items():
+        found[model].add(generation.generation)
+    return found
 
 
 def _live_generations(store: Store, models: Iterable[str]) -> dict[str, Generation]:

@@ -68,7 +68,7 @@ def _beginning(settings: Settings, options: RunOptions, state: JobState, store: 
     if held is None:
         beginning = begin(settings, store, chunks=_input(settings), fresh=options.fresh)
     else:
-        beginning = resumed(settings, held)
+        beginning = resumed(settings, store, held)
     batch = is_replay(beginning.chunks, options.batch)
     if held is None or batch or state.newest_checkpoint() is None:
         state.begin(beginning)

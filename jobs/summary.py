@@ -82,8 +82,8 @@ def _progressive(sums: Mapping[CountKey, int]) -> dict[str, dict[str, Any]]:
 
 def write_scores(outputs: Path, path: Path, *, ended: bool) -> None:
     """Gather the scores in one file in order of decision_id: model, entity, decision_id, label, base, score."""
-    lines = {line for line in part_lines(outputs / "scores", with_open=not ended) if line}
-    rows = sorted((json.loads(line) for line in lines), key=lambda row: (row[2], row[0]))
+    lines = sorted({line for line in part_lines(outputs / "scores", with_open=not ended) if line})
+    rows = sorted(map(json.loads, lines), key=lambda row: (row[2], row[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("w") as file:
         for model, entity, decision_id, label, base, score in rows:

@@ -18,17 +18,17 @@ CountKey = tuple[int, str, str]  # minute's start in ms (0: of the whole run), m
 
 
 def counts_text(counts: Mapping[CountKey, int]) -> str:
-    """Increments as one text: n F minute F model F name, between ROW separators."""
+    """Increments as one text: n in 19 digits, then minute F model F name, between ROW separators."""
     return ROW.join(
-        f"{n}{FIELD}{minute}{FIELD}{model}{FIELD}{name}" for (minute, model, name), n in counts.items()
+        f"{n:019d}{minute}{FIELD}{model}{FIELD}{name}" for (minute, model, name), n in counts.items()
     )
 
 
 def sums_sql(increments: str) -> str:
-    """The sum of all increments for each key, in the form of the increments, as one text column."""
+    """The sum of all increments for each key, as one text: sum F minute F model F name."""
     return f"""
-SELECT CONCAT(CAST(SUM(n) AS STRING), `key`) AS line FROM (
-  SELECT CAST(SPLIT_INDEX(line, U&'\\001F', 0) AS BIGINT) AS n, SUBSTRING(line, POSITION(U&'\\001F' IN line)) AS `key`
+SELECT CONCAT(CAST(SUM(n) AS STRING), U&'\\001F', `key`) AS line FROM (
+  SELECT CAST(SUBSTRING(line, 1, 19) AS BIGINT) AS n, SUBSTRING(line, 20) AS `key`
   FROM {increments} CROSS JOIN UNNEST(SPLIT(text, U&'\\001E')) AS T(line))
 GROUP BY `key`"""
 

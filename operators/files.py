@@ -48,7 +48,14 @@ def event_files(folder: str) -> list[Path]:
     if root.is_file():
         return [root]
     files = [p for p in root.rglob("*") if not _hidden(p.relative_to(root)) and p.is_file()]
-    return sorted(files, key=lambda p: (p.stat().st_mtime_ns, str(p)))
+    return sorted(files, key=lambda p: (_modified_ns(p), str(p)))
+
+
+def _modified_ns(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0  # gone since it was listed
 
 
 def _hidden(relative: Path) -> bool:

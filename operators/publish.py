@@ -77,7 +77,9 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
         self._timed.discard((ctx.get_current_key(), timestamp))
         policy = self._policies.of(model)
         assert policy is not None, "parse rejects models without a policy"
-        pending = self._take(timestamp)
+        pending = self._take(timestamp, policy.generation)
+        if not pending:
+            return
         close_ms = max(p.close_ms for p in pending) if self._settings.once else timestamp
         if not self._settings.once and model not in self._announced:
             publish_generation(self._store, model, policy.as_generation(), epoch=self._settings.epoch)
@@ -103,14 +105,13 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
         held = self._pending.get(key)
         return int(held.partition(FIELD)[0]) if held else 0
 
-    def _take(self, end_ms: int) -> list[Pending]:
+    def _take(self, end_ms: int, generation: str) -> list[Pending]:
         prefix = f"{end_ms}{FIELD}"
         taken = [(key, text) for key, text in self._pending.items() if key.startswith(prefix)]
         for key, _ in taken:
             self._pending.remove(key)
-        return sorted(
-            (pending_of(key[len(prefix) :], text) for key, text in taken), key=lambda p: p.update.entity
-        )
+        found = (pending_of(key[len(prefix) :], text, generation) for key, text in taken)
+        return sorted((p for p in found if p is not None), key=lambda p: p.update.entity)
 
 
 class Pending(NamedTuple):
@@ -121,11 +122,18 @@ class Pending(NamedTuple):
     came_ms: int
 
 
-def pending_of(entity: str, text: str) -> Pending:
-    """Read back what `process_element` keeps of an entity."""
-    close_ms, came_ms, state = text.split(FIELD)
-    update = Tombstone(entity, int(close_ms)) if state == DROPPED else from_state(entity, decode_state(state))
-    return Pending(update, int(close_ms), int(came_ms))
+def pending_of(entity: str, text: str, generation: str) -> Pending | None:
+    """Read back what `process_element` keeps of an entity; None for a state of another generation.
+
+    Such a state was learned before a restart with settings that start a new generation, and is not of its kind.
+    """
+    close_ms, came_ms, state_text = text.split(FIELD)
+    if state_text == DROPPED:
+        return Pending(Tombstone(entity, int(close_ms)), int(close_ms), int(came_ms))
+    state = decode_state(state_text)
+    if state.generation != generation:
+        return None
+    return Pending(from_state(entity, state), int(close_ms), int(came_ms))
 
 
 def published_line(model: str, shard: int, close_ms: int, pending: Sequence[Pending], size: int) -> str:

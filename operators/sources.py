@@ -78,8 +78,12 @@ class Follow(KeyedProcessFunction):  # type: ignore[misc]
             self._seen.remove(gone)
         for path in files:
             if str(path) not in seen:
+                try:
+                    chunks = chunks_of(path)
+                except FileNotFoundError:
+                    continue  # gone since it was listed
                 self._seen.put(str(path), 1)
-                yield from (chunk.to_json() for chunk in chunks_of(path))
+                yield from (chunk.to_json() for chunk in chunks)
 
 
 def bounded_chunks(env: StreamExecutionEnvironment, plan: Sequence[FileChunk]) -> DataStream:

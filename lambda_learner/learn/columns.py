@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from itertools import chain
+from collections.abc import Iterable, Sequence
+from itertools import chain, compress, repeat
+from operator import add
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -98,24 +99,23 @@ def design(table: Cells, positions: Sequence[int | None], d: int, *, sparse: boo
     `sparse` leaves out those of the d coefficients that no example touches: a diagonal update doesn't move
     them. An explicit intercept feature adds to the 1, as in Lambda Learner.
     """
-    columns = [position or 0 for position in positions] if None in positions else positions
+    columns = [position or 0 for position in positions]
     if not sparse:
-        return Design(_dense(table, np.array(columns, dtype=np.intp), d), None)
-    touched = {column for column, value in zip(columns, table.values, strict=True) if value}
-    active = np.array(sorted({0} | touched), dtype=np.intp)
-    place = np.zeros(d, dtype=np.intp)
-    place[active] = np.arange(len(active))
-    return Design(_dense(table, place[np.array(columns, dtype=np.intp)], len(active)), active)
+        return Design(_dense(table, columns, d), None)
+    active = sorted({0, *compress(columns, table.values)})
+    place = dict(zip(active, range(len(active)), strict=True))
+    matrix = _dense(table, [place.get(column, 0) for column in columns], len(active))
+    return Design(matrix, np.array(active, dtype=np.intp))
 
 
-def _dense(table: Cells, columns: npt.NDArray[np.intp], width: int) -> FloatArray:
-    """The matrix with each cell's value added to its column, and the intercept's 1."""
+def _dense(table: Cells, columns: Iterable[int], width: int) -> FloatArray:
+    """The matrix of the intercept's 1 and each cell's value, added to its column."""
     n = len(table.lengths)
-    row_starts = np.repeat(np.arange(0, n * width, width), table.lengths)
-    sums = np.bincount(row_starts + columns, table.values, n * width)  # of no cells: integers
-    matrix: FloatArray = sums.astype(np.float64, copy=False).reshape(n, width)
-    matrix[:, 0] += 1.0
-    return matrix
+    starts = range(0, n * width, width)
+    flat = map(add, chain.from_iterable(map(repeat, starts, table.lengths)), columns)
+    positions = np.array([*starts, *flat], dtype=np.intp)
+    sums: FloatArray = np.bincount(positions, [1.0] * n + table.values, n * width)
+    return sums.reshape(n, width)
 
 
 def _marginal_precision(precision: FloatArray, kept: list[int], dropped: list[int]) -> FloatArray:

@@ -1,7 +1,7 @@
 """Newton's method with step halving for the objective of `newton.update`, in either of its two spaces.
 
 The unknowns v are dual weights (record space, θ = μ + A⁻¹Xᵀv) or θ - μ itself (coefficient space). Either way
-the margins are `start + to_margins v` and the prior's term is ½ vᵀ quadratic v.
+the margins are `start` plus a linear map of v and the prior's term is ½ vᵀQv.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 
 __all__ = [
     "MAX_ITERATIONS",
+    "Line",
     "Optimum",
     "Point",
     "Space",
@@ -37,16 +38,15 @@ ROUNDING: Final = 1e-15
 
 
 class Space(NamedTuple):
-    """The unknowns v of a search: margins = start + to_margins v, prior term ½ vᵀ quadratic v."""
+    """The unknowns v of a search: how many, the Newton step from a point, and the shift of the mean for v."""
 
-    to_margins: FloatArray
-    quadratic: FloatArray
-    step: Callable[[Point], FloatArray]
+    unknowns: int
+    line: Callable[[Point], Line]
     to_shift: Callable[[FloatArray], FloatArray]
 
 
 class Point(NamedTuple):
-    """Where a search is: prior_pull is quadratic · unknowns, pull and information the weighted derivatives.
+    """Where a search is: prior_pull is Q · unknowns, pull and information the weighted derivatives.
 
     `pull` is minus the gradient of the loss in the margins, `information` its curvature.
     """
@@ -67,8 +67,8 @@ class Optimum(NamedTuple):
     converged: bool
 
 
-class _Line(NamedTuple):
-    """A Newton step in the terms of `Point`, with its squared Newton decrement."""
+class Line(NamedTuple):
+    """A Newton step in the terms of `Point`; the decrease it predicts is half its squared Newton decrement."""
 
     step: FloatArray
     margin_step: FloatArray
@@ -80,15 +80,19 @@ _At = Callable[[FloatArray, FloatArray, FloatArray], Point]  # of unknowns, marg
 
 
 def record_space(features: FloatArray, prior: GaussianPosterior) -> Space:
-    """The search over one dual weight a record: K = X A⁻¹ Xᵀ is both its margins and its quadratic."""
+    """The search over one dual weight a record: K = X A⁻¹ Xᵀ gives both its margins and its prior term."""
     spread, kernel = dual_kernel(features, prior)
-    identity = np.eye(len(kernel))
+    n = len(kernel)
 
-    def step(point: Point) -> FloatArray:
-        dual = point.unknowns
-        return np.linalg.solve(identity + point.information[:, None] * kernel, point.pull - dual)
+    def line(point: Point) -> Line:
+        scaled = point.information[:, None] * kernel
+        scaled.reshape(-1)[:: n + 1] += 1.0
+        residual = point.pull - point.unknowns
+        step = np.linalg.solve(scaled, residual)
+        margin_step = kernel @ step
+        return Line(step, margin_step, margin_step, float(residual @ margin_step))
 
-    return Space(kernel, kernel, step, lambda dual: spread @ dual)
+    return Space(n, line, lambda dual: spread @ dual)
 
 
 def dual_kernel(features: FloatArray, prior: GaussianPosterior) -> tuple[FloatArray, FloatArray]:
@@ -101,13 +105,16 @@ def dual_kernel(features: FloatArray, prior: GaussianPosterior) -> tuple[FloatAr
 
 def coefficient_space(features: FloatArray, prior: GaussianPosterior) -> Space:
     """The search over θ - μ."""
+    d = features.shape[1]
     a = np.diag(prior.precision) if prior.is_diagonal else prior.precision
 
-    def step(point: Point) -> FloatArray:
+    def line(point: Point) -> Line:
         hessian = a + features.T @ (point.information[:, None] * features)
-        return np.linalg.solve(hessian, features.T @ point.pull - point.prior_pull)
+        residual = features.T @ point.pull - point.prior_pull
+        step = np.linalg.solve(hessian, residual)
+        return Line(step, features @ step, a @ step, float(residual @ step))
 
-    return Space(features, a, step, lambda shift: shift)
+    return Space(d, line, lambda shift: shift)
 
 
 def minimise(
@@ -115,15 +122,17 @@ def minimise(
 ) -> Optimum:
     """Newton's method from the prior mean, whose margins are `start`, halving steps until they descend."""
 
-    def at(unknowns: FloatArray, margins: FloatArray, prior_pull: FloatArray) -> Point:
-        value, gradient, curvature = LOSSES[kind](margins, labels)
-        total = float(weights @ value) + 0.5 * float(unknowns @ prior_pull)
-        return Point(unknowns, margins, prior_pull, total, -weights * gradient, weights * curvature)
+    loss, against = LOSSES[kind], -weights
 
-    zeros = np.zeros(space.quadratic.shape[0])
+    def at(unknowns: FloatArray, margins: FloatArray, prior_pull: FloatArray) -> Point:
+        value, gradient, curvature = loss(margins, labels)
+        total = float(weights @ value) + 0.5 * float(unknowns @ prior_pull)
+        return Point(unknowns, margins, prior_pull, total, against * gradient, weights * curvature)
+
+    zeros = np.zeros(space.unknowns)
     point = at(zeros, start, zeros)
     for iteration in range(1, MAX_ITERATIONS + 1):
-        line = _line(space, point)
+        line = space.line(point)
         if not math.isfinite(line.decrement):
             return Optimum(point._replace(unknowns=line.step, value=math.nan), iteration, converged=False)
         if kind == "linear" or closes(line.decrement, point.value):
@@ -140,25 +149,15 @@ def closes(decrement: float, value: float) -> bool:
     return abs(decrement) <= SQUARED_DECREMENT + ROUNDING * abs(value)
 
 
-def _line(space: Space, point: Point) -> _Line:
-    """The Newton step from `point`; the decrease it predicts is half its decrement."""
-    step = space.step(point)
-    margin_step = space.to_margins @ step
-    pull_step = margin_step if space.quadratic is space.to_margins else space.quadratic @ step
-    decrement = float(point.pull @ margin_step) - float(point.unknowns @ pull_step)
-    return _Line(step, margin_step, pull_step, decrement)
-
-
-def _moved(point: Point, line: _Line, size: float, at: _At) -> Point:
+def _moved(point: Point, line: Line, size: float, at: _At) -> Point:
     """The point `size` Newton steps along the line."""
-    return at(
-        point.unknowns + size * line.step,
-        point.margins + size * line.margin_step,
-        point.prior_pull + size * line.pull_step,
-    )
+    step, margin_step, pull_step, _ = line
+    if size != 1.0:  # most steps are whole
+        step, margin_step, pull_step = size * step, size * margin_step, size * pull_step
+    return at(point.unknowns + step, point.margins + margin_step, point.prior_pull + pull_step)
 
 
-def _descended(point: Point, line: _Line, at: _At) -> Point | None:
+def _descended(point: Point, line: Line, at: _At) -> Point | None:
     """The first of 1, ½, ¼, … steps that lowers the objective enough; None when none does."""
     size = 1.0
     for _ in range(MAX_HALVINGS if line.decrement > 0.0 else 0):  # below 0 only by rounding

@@ -114,10 +114,13 @@ def _step_bin(before: EntityState | None, after: EntityState, policy: ModelPolic
     """The size of the step of the mean, in quarters of a power of ten; a coefficient that is new starts at its prior."""
     mean = after.posterior.mean
     if before is not None and before.names == after.names:
-        step = mean - before.posterior.mean
+        start = before.posterior.mean
     else:
         prior = policy.learner.prior
         known = {} if before is None else dict(zip(before.names, before.posterior.mean.tolist(), strict=True))
         known.setdefault(INTERCEPT, prior.intercept_mean)
-        step = mean - np.array(list(map(known.get, after.names, repeat(prior.mean))), dtype=np.float64)
-    return math.floor(4 * math.log10(max(math.sqrt(float(step @ step)), SMALLEST_STEP)))
+        start = np.array(list(map(known.get, after.names, repeat(prior.mean))), dtype=np.float64)
+    with np.errstate(over="ignore"):
+        step = mean - start
+        size = math.sqrt(float(step @ step))
+    return math.floor(4 * math.log10(min(max(size, SMALLEST_STEP), LARGEST_STEP)))

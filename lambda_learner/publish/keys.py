@@ -14,6 +14,7 @@ __all__ = [
     "delta_key",
     "generation_key",
     "is_manifest_key",
+    "is_model",
     "manifest_key",
     "other_key",
     "shard_folder",
@@ -91,8 +92,13 @@ def close_text(close_ms: int) -> str:
     return datetime.fromtimestamp(close_ms // 1000, tz=UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
+def is_model(name: str) -> bool:
+    """Tell whether a name can be a model's."""
+    return _MODEL.fullmatch(name) is not None
+
+
 def _model(model: str) -> str:
-    if not _MODEL.fullmatch(model):
+    if not is_model(model):
         message = (
             f"model must be 1–64 ASCII letters, digits, '_', '-' or '.', the first a letter or digit, got {model!r}"
         )

@@ -15,4 +15,4 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Noise:
 def undisturbed(noise: Noise, tmp_path_factory: pytest.TempPathFactory) -> tuple[Job, Finished]:
     """The job over the noise, run from its start to its end without a break."""
     job = noise.job(tmp_path_factory.mktemp("undisturbed"))
-    return job, job.run("--no-progress")
+    return job, job.run()

@@ -32,7 +32,10 @@ TRAFFIC = Traffic(
     rules=Rules(reward_window_ms=60_000),
 )
 MODELS: Mapping[str, Any] = {
-    "model-0": {"reward": {"window": "1 minute"}, "learner": {"entity": "context.user_id", "forgetting": 0.95}},
+    "model-0": {
+        "reward": {"window": "1 minute"},
+        "learner": {"entity": "context.user_id", "forgetting": 0.95},
+    },
     "model-1": {"reward": {"window": "1 minute"}, "learner": {"kind": "linear", "entity": "context.user_id"}},
 }
 STREAM = {"publish_interval": "30 s", "checkpoint_interval": "1 s", "shards": 1}

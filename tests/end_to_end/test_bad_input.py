@@ -1,4 +1,4 @@
-"""Input that is wrong in every way we know of: each line has one clear outcome, and the lines around it count."""
+"""Input that is wrong in every way we know: each line has one clear outcome, and those around it count."""
 
 from __future__ import annotations
 
@@ -24,9 +24,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 T = 1_704_067_200_000
 LATER = T + 100_000
-USER = {"context": {"user_id": "u"}}
+USER = {"user_id": "u"}
 LONG_ID = "x" * 65_536
-ODD_ID = "a\x1eb\x1fc\x1dd\x00e\nf\u2028g\N{GRINNING FACE}"  # the separators of rows inside the job, and others
+ODD_ID = (
+    "a\x1eb\x1fc\x1dd\x00e\nf\u2028g\N{GRINNING FACE}"  # the separators of rows inside the job, and others
+)
 REWARDS = 10_000
 MOST_REWARDS = 1_000  # of one decision that count
 WINDOW = {"reward": {"window": "10 s"}}
@@ -59,14 +61,14 @@ def wrong_lines(maker: Maker) -> list[tuple[str, bytes]]:
 
 def odd_lines(maker: Maker) -> list[dict[str, Any]]:
     """Lines that are valid, though nobody would expect them."""
-    rewarded_often = maker.decision(T, **USER)
-    huge_reward = maker.decision(T, "linear", **USER)
+    rewarded_often = maker.decision(T, context=USER)
+    huge_reward = maker.decision(T, "linear", context=USER)
     value = {"name": "price", "term": "", "value": 1e308}
     record = {"type": "record", "message_id": maker.id_at(T), "model": "m", "entity": "r", "label": 1}
     return [
-        maker.decision(T, item={"price": 1e308}, **USER),
-        maker.decision(T, item={"price": 10**30}, **USER),
-        maker.decision(T, item=None, **USER),
+        maker.decision(T, item={"price": 1e308}, context=USER),
+        maker.decision(T, item={"price": 10**30}, context=USER),
+        maker.decision(T, item=None, context=USER),
         maker.decision(T),
         maker.decision(T, context={"user_id": None}),
         maker.decision(T, context={"user_id": {"name": "u"}}),
@@ -106,14 +108,14 @@ def make_input() -> Input:
     whole = gzip.compress(packed)
     truncated = whole[: len(whole) // 2]
     whole_lines = gzip_readable(truncated)
-    no_newline = text([maker.decision(LATER, **USER)]).rstrip(b"\n")
+    no_newline = text([maker.decision(LATER, context=USER)]).rstrip(b"\n")
     at_first = [
         (".jsonl", plain),
         ("-cut.jsonl.gz", truncated),
         ("-checksum.jsonl.gz", gzip.compress(good)[:-8] + b"\0\0\0\0\0\0\0\0"),
         ("-none.jsonl.gz", b"this is no gzip\n"),
         ("-empty.jsonl", b""),
-        ("-crlf.jsonl", text([maker.decision(T, **USER)]).replace(b"\n", b"\r\n")),
+        ("-crlf.jsonl", text([maker.decision(T, context=USER)]).replace(b"\n", b"\r\n")),
         (".jsonl", text([heartbeat(T + 60_000)])),
     ]
     later = [("-appears.jsonl", no_newline), (".jsonl", text([heartbeat(LATER + 60_000)]))]
@@ -157,14 +159,14 @@ def story(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     else:
         for suffix, data in given.later:
             folder.put(data, suffix)
-        end = job.run("--no-progress")
+        end = job.run()
     readable = place / "readable.jsonl"
     readable.write_bytes(given.readable)
     return Story(given, job, end, replay([readable], job.settings))
 
 
 def follow(job: Job, folder: Folder, given: Input) -> Finished:
-    with job.start("--no-progress") as running:
+    with job.start() as running:
         running.until(lambda: job.committed_ms() > 0, "first publish")
         for suffix, data in given.later:
             folder.put(data, suffix)
@@ -190,7 +192,9 @@ def test_what_can_be_read_is_learned(story: Story) -> None:
 
 
 def test_each_wrong_line_is_a_dead_letter_with_its_reason(story: Story) -> None:
-    assert Counter(letter["reason"] for letter in story.job.dead_letters(with_open=True)) == story.input.reasons
+    assert (
+        Counter(letter["reason"] for letter in story.job.dead_letters(with_open=True)) == story.input.reasons
+    )
 
 
 def test_a_dead_letter_has_the_raw_line(story: Story) -> None:
@@ -204,7 +208,9 @@ def test_a_dead_letter_has_the_raw_line(story: Story) -> None:
 
 
 def test_a_damaged_gz_is_one_dead_letter_that_names_path_and_offset(story: Story) -> None:
-    letters = [letter for letter in story.job.dead_letters(with_open=True) if letter["reason"] == "damaged_file"]
+    letters = [
+        letter for letter in story.job.dead_letters(with_open=True) if letter["reason"] == "damaged_file"
+    ]
     found = {letter["position"] for letter in letters}
     paths = {suffix: path for suffix in story.input.damaged for path in story.job.events.glob(f"*{suffix}")}
     assert found == {f"{paths[suffix]}:{offset}" for suffix, offset in story.input.damaged.items()}

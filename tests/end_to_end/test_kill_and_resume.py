@@ -1,4 +1,4 @@
-"""kill -9 of the job at moments that nobody chose, then the same command again: as if nothing had happened."""
+"""kill -9 of the job at random moments, then the same command again: as if nothing had happened."""
 
 from __future__ import annotations
 
@@ -49,9 +49,9 @@ def moments() -> Iterator[Moment]:
 
 
 def kill_at(job: Job, moment: Moment) -> str:
-    """Start the job, kill all of it once it has published further than before and as far as the moment says."""
+    """Start the job, kill all of it once it has published further than before, and up to the moment."""
     close_ms = max(moment.close_ms, job.committed_ms() + 1)
-    with job.start("--scores", str(job.scores_path), "--no-progress") as running:
+    with job.start() as running:
         running.until(lambda: job.committed_ms() >= close_ms, f"publish of {close_ms}")
         time.sleep(moment.delay_seconds)
         assert running.process.poll() is None, f"it ended before the kill: too fast for KILL_SEED={SEED}"
@@ -67,7 +67,7 @@ def story(noise: Noise, tmp_path_factory: pytest.TempPathFactory) -> Story:
     kills = [f"KILL_SEED={SEED}"]
     for moment in moments():
         kills.append(kill_at(job, moment))
-    return Story(job, job.run("--no-progress"), kills)
+    return Story(job, job.run(), kills)
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,9 @@ def test_every_counter_is_still_the_truth(story: Story, noise: Noise) -> None:
     assert_identities(story.end.summary)
 
 
-def test_the_bucket_is_that_of_an_undisturbed_run_byte_for_byte(story: Story, undisturbed: Undisturbed) -> None:
+def test_the_bucket_is_that_of_an_undisturbed_run_byte_for_byte(
+    story: Story, undisturbed: Undisturbed
+) -> None:
     mine, theirs = story.job.objects(), undisturbed[0].objects()
     assert mine.keys() == theirs.keys()
     assert [key for key in mine if mine[key] != theirs[key]] == []
@@ -99,5 +101,5 @@ def test_each_line_of_the_outputs_is_there_exactly_once(
 
 
 def test_no_late_row_is_told_twice(story: Story, undisturbed: Undisturbed) -> None:
-    """A row may be missing: after a restore the rule that marks them knows no watermark until the next row."""
+    """A row may be missing: after a restore the rule that marks them knows no watermark at first."""
     assert Counter(story.job.lines("late")) <= Counter(undisturbed[0].lines("late"))

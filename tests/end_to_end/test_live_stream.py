@@ -1,4 +1,4 @@
-"""A followed folder in real time: forged ids, a quiet stream, a reader that stands still, an end that resumes."""
+"""A followed folder in real time: forged ids, silence, a reader that stands still, an end that resumes."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ class Story:
         return now_ms() - self.job.committed_ms()
 
     def until_saved(self, running: Running) -> None:
-        """Wait for the second checkpoint from now: the outputs of all that was done before are on disk then."""
+        """Wait for the second checkpoint from now: then the outputs of all that was done are on disk."""
         before = self.job.checkpoints()
         running.until(lambda: self.job.checkpoints() >= before + 2, "two checkpoints")
 
@@ -81,12 +81,12 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     folder = Folder(place / "events")
     told = Story(Job(place, folder.path, MODELS, STREAM, follow=True), folder)
     with Heart(folder):
-        with told.job.start("--no-progress") as running:
+        with told.job.start() as running:
             before_the_end(told, running)
             running.interrupt(signal.SIGTERM)
             told.first = running.wait()
         told.say(1.0)
-        with told.job.start("--no-progress") as running:
+        with told.job.start() as running:
             told.until_learned(running)
             told.until_saved(running)
             running.send(signal.SIGINT)  # to all of the group, as a terminal does
@@ -146,5 +146,13 @@ def test_a_followed_run_that_is_ended_gives_a_summary(story: Story) -> None:
 def test_the_same_command_goes_on_where_the_ended_run_was(story: Story, oracle: Oracle) -> None:
     assert story.second is not None
     summary = story.second.summary
-    names = ("decisions", "rewards", "joined", "credited", "after_deadline", "dead_lettered", "already_learned")
+    names = (
+        "decisions",
+        "rewards",
+        "joined",
+        "credited",
+        "after_deadline",
+        "dead_lettered",
+        "already_learned",
+    )
     assert {name: summary[name] for name in names} == {name: oracle.counters[name] for name in names}

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.harness.compare import assert_same_coefficients
 from tests.harness.feed import Folder, Maker, heartbeat, text
-from tests.harness.job import Finished, Job, Running
+from tests.harness.job import Coefficients, Finished, Job, Running
+from tests.harness.oracle import replay
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 T = 1_704_067_200_000
 MINUTE_MS = 60_000
-USER = '["u"]'
 MODELS: dict[str, Any] = {
     "m": {"reward": {"window": "2 s"}, "learner": {"entity": "context.user_id", "update_interval": "1 s"}}
 }
@@ -37,25 +37,27 @@ class Story:
     patched: int  # newer states in its checkpoint
     first: Job
     second: Job
+    after_second: Coefficients  # as the second job left them
 
 
 @pytest.fixture(scope="module")
-def story(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Story]:
+def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
     place = tmp_path_factory.mktemp("ownership")
     mine, theirs, maker = Folder(place / "mine"), Folder(place / "theirs"), Maker()
     first = Job(place / "first", mine.path, MODELS, STREAM, follow=True)
     second = Job(place / "second", theirs.path, MODELS, STREAM, bucket=first.bucket)
     theirs.put(minute(maker, 10))
-    with first.start("--no-progress") as running:
+    with first.start() as running:
         learn(first, mine, running, minute(maker, 0))
         twice, refused = first.run(), second.run()
-        taking_over = second.run("--take-over", "--no-progress")
+        taking_over = second.run("--take-over")
+        learned = second.coefficients()
         mine.put(minute(maker, 20))
         after = running.wait()
     again = first.run()
     patched = sum(patch(path) for path in first.state.glob("checkpoints/*/chk-*/*"))
-    newer = first.run("--take-over", "--no-progress")
-    yield Story(twice, refused, taking_over, after, again, newer, patched, first, second)
+    newer = first.run("--take-over")
+    return Story(twice, refused, taking_over, after, again, newer, patched, first, second, learned)
 
 
 def minute(maker: Maker, number: int) -> bytes:
@@ -80,7 +82,16 @@ def patch(path: Path) -> int:
 
 
 def assert_refused(end: Finished, *parts: str) -> None:
-    assert end.code == 2, end.err[-4000:]
+    assert_told(end, *parts, code=2)
+
+
+def assert_failed(end: Finished, *parts: str) -> None:
+    assert_told(end, *parts, code=1)
+
+
+def assert_told(end: Finished, *parts: str, code: int) -> None:
+    assert end.code == code, end.err[-4000:]
+    assert end.out == ""
     assert "Traceback" not in end.err
     for part in parts:
         assert part in end.err
@@ -96,11 +107,12 @@ def test_a_second_job_on_the_bucket_is_refused(story: Story) -> None:
 
 def test_a_second_job_that_takes_over_goes_on_from_what_was_published(story: Story) -> None:
     assert story.second_job_taking_over.summary["joined"] == 1
-    assert story.second.coefficients()["m", USER].count == 2
+    oracle = replay([story.first.events / "events-000000.jsonl", story.second.events], story.second.settings)
+    assert_same_coefficients(story.after_second, oracle.coefficients)
 
 
 def test_the_job_whose_bucket_was_taken_stops_and_says_why(story: Story) -> None:
-    assert_refused(story.first_job_after_that, "took the bucket over", "--take-over")
+    assert_failed(story.first_job_after_that, "took the bucket over", "--take-over")
 
 
 def test_the_job_whose_bucket_was_taken_is_refused_from_then_on(story: Story) -> None:
@@ -110,4 +122,4 @@ def test_the_job_whose_bucket_was_taken_is_refused_from_then_on(story: Story) ->
 def test_a_state_of_a_newer_version_is_named(story: Story) -> None:
     """The checkpoint holds it, so it shows when its entity's next window comes."""
     assert story.patched > 0
-    assert_refused(story.with_a_newer_state, "format version 2", "this build reads up to 1")
+    assert_failed(story.with_a_newer_state, "format version 2", "this build reads up to 1")

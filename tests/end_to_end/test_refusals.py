@@ -75,7 +75,7 @@ def test_a_folder_without_events_is_named(job: Job, tmp_path: Path) -> None:
     assert_refused(job.run(), str(tmp_path / "nothing"), "follow: true")
 
 
-# These tests may run as root, whom no permission stops: a path under a file, or in /proc, cannot be made by anybody.
+# Tests may run as root, whom no permission stops; but nobody can make a folder under a file, or in /proc.
 @pytest.mark.parametrize("folder", ["{job}/config.yaml/bucket", "/proc/bucket"])
 def test_a_bucket_that_is_not_writable_is_named(job: Job, folder: str) -> None:
     folder = folder.format(job=job.folder)
@@ -119,7 +119,7 @@ def test_a_fresh_start_leaves_a_damaged_manifest_behind(published: Job) -> None:
     sound, before = path.read_text(), published.coefficients()
     path.write_text(half(sound))
     try:
-        end = published.run("--fresh", "--no-progress")
+        end = published.run("--fresh")
         assert end.summary["joined"] == 1
         assert published.coefficients().keys() == before.keys()
     finally:
@@ -133,5 +133,5 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Job:
     events = Folder(place / "events")
     events.put(text([Maker().decision(T, context={"user_id": "u"})]))
     job = Job(place / "job", events.path, MODELS)
-    assert job.run("--no-progress").summary["joined"] == 1
+    assert job.run().summary["joined"] == 1
     return job

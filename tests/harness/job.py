@@ -26,7 +26,9 @@ from lambda_learner.publish.store import FolderStore
 from operators.part_files import part_lines
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 240.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
+PATIENCE_SECONDS = (
+    120.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
+)
 LOOK_SECONDS = 0.05
 
 Key = tuple[str, str]  # model, entity
@@ -51,13 +53,15 @@ class Finished(NamedTuple):
     def result(self) -> dict[str, Any]:
         """The summary without what depends on how fast the machine is."""
         return {
-            name: value for name, value in self.summary.items() if name not in ("seconds", "events_per_second")
+            name: value
+            for name, value in self.summary.items()
+            if name not in ("seconds", "events_per_second")
         }
 
 
 @dataclass
 class Running:
-    """A started command: its session leader, so that its group is the whole of it, the JVM and workers too."""
+    """A started command; it leads a process group, which the JVM and its workers are in too."""
 
     process: subprocess.Popen[bytes]
     out: Path
@@ -158,12 +162,13 @@ class Job:
         return FolderStore(self.bucket)
 
     def start(self, *options: str, command: str = "run") -> Running:
-        """Start the command; the caller kills it, or uses it as a context."""
-        return start([command, "--config", str(self.config), *options], self.folder)
+        """Start the command, with scores; the caller kills it, or uses it as a context."""
+        fixed = [command, "--config", str(self.config), "--scores", str(self.scores_path), "--no-progress"]
+        return start([*fixed, *options], self.folder)
 
     def run(self, *options: str, command: str = "run") -> Finished:
-        """Run the command to its end, with scores."""
-        with self.start("--scores", str(self.scores_path), *options, command=command) as running:
+        """Run the command to its end."""
+        with self.start(*options, command=command) as running:
             return running.wait()
 
     def lines(self, output: str, *, with_open: bool = False) -> list[str]:
@@ -210,7 +215,12 @@ def start(arguments: Sequence[str], folder: Path) -> Running:
     command = [sys.executable, "-m", "jobs.cli", *arguments]
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(
-            command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=out_file, stderr=err_file, start_new_session=True
+            command,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=out_file,
+            stderr=err_file,
+            start_new_session=True,
         )
     return Running(process, out, err)
 

@@ -1,10 +1,16 @@
 from __future__ import annotations
 
 import zlib
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from lambda_learner.publish import keys
+from lambda_learner.events import fields
+from lambda_learner.publish import FolderStore, keys
+
+MODEL_NAMES = fields._MODEL  # what the wire format accepts
 
 
 def test_the_keys_are_those_of_the_design() -> None:
@@ -61,3 +67,23 @@ def test_the_shard_of_an_entity_is_its_crc32_modulo_the_shards() -> None:
 
 def test_a_key_with_its_checksum_keeps_its_folder_and_suffix() -> None:
     assert keys.other_key("a/b-delta.parquet", "ff") == "a/b-delta-ff.parquet"
+
+
+@given(model=st.from_regex(MODEL_NAMES, fullmatch=True))
+def test_every_model_name_of_the_wire_format_has_keys_and_none_of_them_is_the_owner(model: str) -> None:
+    folder = keys.generation_key(model).rpartition("/")[0]
+    assert not keys.OWNER_KEY.startswith(folder + "/")
+    assert keys.OWNER_KEY != folder
+
+
+def test_a_folder_store_keeps_and_lists_the_owner(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put(keys.OWNER_KEY, b"{}")
+    assert [info.key for info in store.list(keys.COEFFICIENTS)] == [keys.OWNER_KEY]
+
+
+def test_a_model_may_be_called_as_the_owner_was(tmp_path: Path) -> None:
+    store = FolderStore(tmp_path)
+    store.put(keys.OWNER_KEY, b"{}")
+    store.put(keys.generation_key("owner.json"), b"{}")
+    assert len(list(store.list(keys.COEFFICIENTS))) == 2

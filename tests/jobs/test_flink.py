@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import socket
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from jobs.flink import LOOPBACK, Runtime, free_port, options
+
+RUNTIME = Runtime(Path("/state"), rest_port=1)
+
+
+def test_nothing_listens_but_on_loopback() -> None:
+    hosts = {name: value for name, value in options(RUNTIME).items() if name.endswith(("address", "host"))}
+    assert set(hosts.values()) == {LOOPBACK}
+    assert {"rest.bind-address", "jobmanager.bind-host", "taskmanager.bind-host"} <= set(hosts)
+
+
+def test_streaming_keeps_checkpoints_in_the_state_folder_and_resumes_from_the_one_given() -> None:
+    found = options(replace(RUNTIME, checkpoint_interval_ms=1500, restore_from="file:///c"))
+    assert found["execution.checkpointing.dir"] == "file:///state/checkpoints"
+    assert found["execution.checkpointing.interval"] == "1500 ms"
+    assert found["execution.state-recovery.path"] == "file:///c"
+    assert "execution.state-recovery.path" not in options(RUNTIME)
+
+
+def test_a_checkpoint_outlives_the_job_that_made_it() -> None:
+    assert options(RUNTIME)["execution.checkpointing.externalized-checkpoint-retention"] == "RETAIN_ON_CANCELLATION"
+
+
+@pytest.mark.parametrize("mode", ["thread", "process"])
+def test_batch_mode_is_in_threads_and_has_no_checkpoints(mode: str) -> None:
+    found = options(replace(RUNTIME, mode="batch", python_mode=mode))
+    assert found["python.execution-mode"] == "thread"
+    assert found["execution.runtime-mode"] == "batch"
+    assert not any(name.startswith("execution.checkpointing") for name in found)
+
+
+def test_a_free_port_can_be_listened_on() -> None:
+    with socket.socket() as listener:
+        listener.bind((LOOPBACK, free_port()))

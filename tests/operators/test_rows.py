@@ -1,0 +1,130 @@
+from __future__ import annotations
+
+import json
+import math
+from typing import Any
+
+import orjson
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lambda_learner.events.schema import Decision, Record, Reward
+from lambda_learner.events.wire import decode
+from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
+from operators.rows import FIELD, NOTE, ROW, clock_row, decision_row, late_line, record_row, reward_row, window_row
+from tests.harness.cases import T0_MS, decision_line, joined, ksuid, record_line, reward_line
+
+MODELS = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_\-.]{0,63}", fullmatch=True)
+TEXTS = st.text(st.characters(codec="utf-8"), max_size=20)  # control characters among them
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=8,
+)
+ENTITIES = st.lists(TEXTS | st.integers(-9, 9), max_size=2).map(lambda values: orjson.dumps(values).decode())
+CLOSE_MS = T0_MS + 30_000
+
+
+def _decision(**fields: Any) -> Decision:
+    event = decode(decision_line(1, **fields), arrival_ms=T0_MS + 1000)
+    assert isinstance(event, Decision)
+    return event
+
+
+def _reward(number: int, value: float, *, model: str = "m") -> Reward:
+    event = decode(reward_line(2, number, ksuid(1), model=model), arrival_ms=T0_MS + 2000)
+    assert isinstance(event, Reward)
+    return event._replace(value=value)
+
+
+@given(model=MODELS, item=JSON, context=JSON, entity=ENTITIES | st.just(""), rewards=st.lists(st.floats(allow_nan=False)))
+def test_any_decision_and_its_rewards_come_back_from_the_join(
+    model: str, item: Any, context: Any, entity: str, rewards: list[float]
+) -> None:
+    decision = _decision(model=model, item=item, context=context)
+    rows = [decision_row(decision, close_ms=CLOSE_MS, entity=entity)]
+    rows += [reward_row(_reward(number, value, model=model), close_ms=CLOSE_MS) for number, value in enumerate(rewards)]
+    ((close_ms, found_model, found_entity), text) = next(iter(joined(rows).items()))
+    assert (close_ms, found_model, found_entity) == (CLOSE_MS, model, entity or None)
+    expected = JoinedRow(
+        model=model,
+        decision_id=decision.message_id,
+        payload=decision.payload,
+        copies=(DecisionCopy(decision.event_ms, checksum(decision.payload)),),
+        rewards=tuple(RewardCopy(ksuid(2, number), T0_MS + 2000, value) for number, value in enumerate(rewards)),
+    )
+    assert window_row(found_model, text) == ("D", expected)
+
+
+@given(item=JSON, context=JSON)
+def test_a_payload_holds_no_separator_and_no_newline(item: Any, context: Any) -> None:
+    row = decision_row(_decision(item=item, context=context), close_ms=CLOSE_MS, entity="")
+    assert not {NOTE, ROW, "\n", "\r"} & set(row)
+    assert row.count(FIELD) == 1
+
+
+def test_rewards_without_their_decision_come_back_without_payload() -> None:
+    ((_, _, entity), text) = next(iter(joined([reward_row(_reward(7, 2.5), close_ms=CLOSE_MS)]).items()))
+    expected = JoinedRow("m", ksuid(1), None, (), (RewardCopy(ksuid(2, 7), T0_MS + 2000, 2.5),))
+    assert entity is None
+    assert window_row("m", text) == ("D", expected)
+
+
+def test_a_record_comes_back_as_a_record() -> None:
+    record = decode(record_line(5), arrival_ms=T0_MS + 5000)
+    assert isinstance(record, Record)
+    (text,) = joined([record_row(record, close_ms=CLOSE_MS, entity='["u"]')]).values()
+    copies = (DecisionCopy(T0_MS + 5000, checksum(record.payload)),)
+    assert window_row("m", text) == ("T", JoinedRow("m", ksuid(5), record.payload, copies, ()))
+
+
+def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -> None:
+    small, great = _decision(item={"a": 1}), _decision(item={"a": 2})
+    rows = [
+        decision_row(great, close_ms=CLOSE_MS, entity='["a"]'),
+        decision_row(small, close_ms=CLOSE_MS, entity='["z"]'),
+    ]
+    ((_, _, entity), text) = next(iter(joined(rows).items()))
+    assert entity == '["a"]'
+    row = window_row("m", text).joined
+    assert row.payload == great.payload
+    assert [copy.checksum for copy in row.copies] == [checksum(great.payload), checksum(small.payload)]
+
+
+@pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, math.inf, 1e22, -0.0])
+def test_a_reward_comes_back_to_the_last_bit(value: float) -> None:
+    (text,) = joined([reward_row(_reward(0, value), close_ms=CLOSE_MS)]).values()
+    (copy,) = window_row("m", text).joined.rewards
+    assert copy.value.hex() == value.hex()
+
+
+def test_a_row_opens_with_the_last_millisecond_of_its_window_and_its_event_time() -> None:
+    row = decision_row(_decision(), close_ms=CLOSE_MS, entity="")
+    assert (int(row[:13]), int(row[13:26])) == (CLOSE_MS - 1, T0_MS + 1000)
+
+
+@pytest.mark.parametrize("event_ms", [0, T0_MS, 5_680_281_600_000])
+def test_a_row_that_moves_the_watermark_enters_no_window(event_ms: int) -> None:
+    row = clock_row(event_ms)
+    assert (int(row[:13]), int(row[13:26])) == (event_ms, event_ms)
+    assert joined([row]) == {}
+
+
+def test_a_late_row_is_shown_with_all_that_it_carries() -> None:
+    decision = _decision(item={"é": "\u2028"})
+    shown = json.loads(late_line(decision_row(decision, close_ms=CLOSE_MS, entity='["u"]')))
+    note = f"D{T0_MS + 1000}{checksum(decision.payload):08x}"
+    assert shown == {
+        "kind": "D",
+        "model": "m",
+        "id": decision.message_id,
+        "close_ms": CLOSE_MS,
+        "note": note,
+        "payload": json.loads(decision.payload),
+    }
+
+
+def test_a_late_reward_is_of_its_own_kind_and_has_no_payload() -> None:
+    shown = json.loads(late_line(reward_row(_reward(3, 1.0), close_ms=CLOSE_MS)))
+    assert (shown["kind"], shown["id"], shown["payload"]) == ("R", ksuid(1), None)
