@@ -60,9 +60,7 @@ def shards_of(store: Store, generations: Mapping[str, str]) -> dict[str, int]:
     }
 
 
-def _policy(
-    settings: Settings, name: str, generations: Mapping[str, str], shards: Mapping[str, int]
-) -> ModelPolicy:
+def _policy(settings: Settings, name: str, generations: Mapping[str, str], shards: Mapping[str, int]) -> ModelPolicy:
     learner = settings.model_for(name).learner
     return ModelPolicy(
         reward=reward_policy(settings.model_for(name).reward),
@@ -92,9 +90,7 @@ def _is_of(generation: str, stem: str) -> bool:
     return generation.partition("-")[0] == stem
 
 
-def _generations(
-    settings: Settings, found: Mapping[str, Collection[str]], kept: Mapping[str, str]
-) -> dict[str, str]:
+def _generations(settings: Settings, found: Mapping[str, Collection[str]], kept: Mapping[str, str]) -> dict[str, str]:
     """The generation of each model in the bucket or the settings: the one kept, if its settings still make it."""
     generations = {}
     for name in dict.fromkeys([*found, *kept, *settings.models]):

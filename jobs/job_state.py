@@ -61,7 +61,8 @@ class JobState:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as error:
-                message = f"another run is using the state folder {self.folder}: wait for it, or give `stream.state` another"
+                folder = self.folder
+                message = f"another run is using the state folder {folder}: wait for it, or give `stream.state` another"
                 raise StateError(message) from error
             yield
 

@@ -51,6 +51,7 @@ class Start:
 def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     """Run to the end of the input and give the summary; a followed folder has no end."""
     state = JobState(Path(settings.stream.state).resolve())
+    _refuse_unwritable(options.scores)
     with state.locked():
         store = open_store(settings.bucket.models)
         epoch = claim(store, state.owner_id(), take_over=options.take_over)
@@ -75,6 +76,18 @@ def _beginning(settings: Settings, options: RunOptions, state: JobState, store: 
     else:
         state.keep(beginning)
     return beginning, batch
+
+
+def _refuse_unwritable(scores: Path | None) -> None:
+    """StateError for scores that could not be written when the run has ended."""
+    if scores is None:
+        return
+    try:
+        scores.parent.mkdir(parents=True, exist_ok=True)
+        scores.open("a").close()
+    except OSError as error:
+        message = f"--scores: cannot write {scores}: {error.strerror}; name another file"
+        raise StateError(message) from error
 
 
 def _input(settings: Settings) -> list[FileChunk]:
@@ -135,9 +148,7 @@ def _plan(start: Start) -> Plan:
 def _finish(options: RunOptions, state: JobState, execution: Execution) -> dict[str, Any]:
     if options.scores is not None:
         write_scores(state.outputs, options.scores, ended=execution.ended)
-    summary = summarise(
-        state.outputs, seconds=execution.seconds, scores=options.scores, ended=execution.ended
-    )
+    summary = summarise(state.outputs, seconds=execution.seconds, scores=options.scores, ended=execution.ended)
     if execution.ended:
         state.summary.write_text(json.dumps(summary))
         state.finish()

@@ -33,9 +33,7 @@ from operators.warm_start import WarmStart
 COUNTS = OutputTag("counts", Types.STRING())
 SCORES = OutputTag("scores", Types.STRING())
 ORPHANS = OutputTag("orphans", Types.STRING())
-BATCH_TYPE = Types.ROW(
-    [Types.STRING(), Types.ROW([Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()])]
-)
+BATCH_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()])])
 UPDATE_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.LONG(), Types.STRING()])])
 END_OF_INPUT_MS = 2**63 - 1  # the watermark that Flink sends when a bounded input has ended
 DROPPED = ""  # the state, and the update, of an entity that was idle too long
@@ -44,18 +42,14 @@ DROPPED = ""  # the state, and the update, of an entity that was idle too long
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
     """Updates the posterior of its key with each window, in order of event time."""
 
-    def __init__(
-        self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool
-    ) -> None:
+    def __init__(self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool) -> None:
         self._policies, self._warm_start = policies, warm_start
         self._with_scores, self._unordered = with_scores, unordered
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state."""
         self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
-        self._windows = runtime_context.get_map_state(
-            MapStateDescriptor("open-windows", Types.LONG(), Types.STRING())
-        )
+        self._windows = runtime_context.get_map_state(MapStateDescriptor("open-windows", Types.LONG(), Types.STRING()))
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Learn an entity's window at once, unless there may be more of it or of an earlier one to come."""

@@ -50,9 +50,7 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state and open the bucket."""
-        self._pending = runtime_context.get_map_state(
-            MapStateDescriptor("pending", Types.STRING(), Types.STRING())
-        )
+        self._pending = runtime_context.get_map_state(MapStateDescriptor("pending", Types.STRING(), Types.STRING()))
         self._store = open_store(self._settings.bucket)
         self._writers: dict[tuple[str, int], ShardWriter] = {}
         self._announced: set[str] = set()

@@ -16,7 +16,16 @@ from typing import Final
 from lambda_learner.learn.losses import Kind, scalar_log1p_exp, scalar_sigmoid
 from lambda_learner.learn.state import Score
 
-__all__ = ["BINS", "PREFIX", "auc_from_bins", "bin_of", "increments", "increments_of", "merged", "progressive_from_counters"]
+__all__ = [
+    "BINS",
+    "PREFIX",
+    "auc_from_bins",
+    "bin_of",
+    "increments",
+    "increments_of",
+    "merged",
+    "progressive_from_counters",
+]
 
 PREFIX: Final = "progressive."
 BINS: Final = 1024
@@ -27,17 +36,20 @@ MICRO: Final = 1_000_000
 MAX_LOG_LOSS: Final = 1e6  # nats
 MAX_SQUARED_ERROR: Final = 1e9  # an error of 31,623
 
-_SIGNS: Final = ("negative", "positive")
-_BIN_NAMES: Final = {  # of each scorer and sign, since putting a name together costs as much as its exponential
-    scorer: tuple(tuple(f"{PREFIX}{scorer}.{sign}.{i:04d}" for i in range(BINS)) for sign in _SIGNS)
+# Every counter's name, as putting one together takes as long as the exponential that finds its bin.
+_BIN_NAMES: Final = {
+    scorer: tuple(
+        tuple(f"{PREFIX}{scorer}.{sign}.{i:04d}" for i in range(BINS)) for sign in ("negative", "positive")
+    )
     for scorer in ("base", "entity")
 }
-_Pairs = Mapping[tuple[float, float], int]  # (label, score) → how often
+_Scored = Mapping[tuple[float, float], int]  # how many examples have a (label, score)
 
 
 def bin_of(score: float) -> int:
     """The histogram bin of a margin, 0 to BINS - 1, rising with it."""
-    return min(int(BINS * scalar_sigmoid(BIN_SCALE * score)), BINS - 1)
+    position = int(BINS * scalar_sigmoid(BIN_SCALE * score))
+    return position if position < BINS else BINS - 1
 
 
 def increments(score: Score, kind: Kind) -> list[tuple[str, int]]:
@@ -46,30 +58,31 @@ def increments(score: Score, kind: Kind) -> list[tuple[str, int]]:
 
 
 def increments_of(scores: Sequence[Score], kind: Kind) -> dict[str, int]:
-    """The sums of the `increments` of some examples; each score that many share, as of a base, is read once."""
-    finite = [score for score in scores if _is_finite(score)]
+    """The sums of the `increments` of some scored examples, for half of what each by itself takes."""
+    base: dict[tuple[float, float], int] = {}
+    entity: dict[tuple[float, float], int] = {}
+    finite = 0
+    for _, label, offset, margin in scores:
+        if math.isfinite(label) and math.isfinite(offset) and math.isfinite(margin):
+            finite += 1
+            # Many share a score, such as the 0 of a base that knows nothing; it is read once.
+            base[label, offset] = base.get((label, offset), 0) + 1
+            entity[label, margin] = entity.get((label, margin), 0) + 1
     raised: dict[str, int] = {}
     if finite:
-        raised[PREFIX + "count"] = len(finite)
         read = _read_logistic if kind == "logistic" else _read_linear
-        read("base", Counter([(label, base) for _, label, base, _ in finite]), raised)
-        read("entity", Counter([(label, margin) for _, label, _, margin in finite]), raised)
-    if len(finite) < len(scores):
-        raised[PREFIX + "unscored"] = len(scores) - len(finite)
+        raised[PREFIX + "count"] = finite
+        read("base", base, raised)
+        read("entity", entity, raised)
+    if finite < len(scores):
+        raised[PREFIX + "unscored"] = len(scores) - finite
     return raised
 
 
-def _is_finite(score: Score) -> bool:
-    _, label, base, margin = score
-    if math.isfinite(label + base + margin):
-        return True
-    return math.isfinite(label) and math.isfinite(base) and math.isfinite(margin)  # the sum may overflow
-
-
-def _read_logistic(scorer: str, pairs: _Pairs, raised: dict[str, int]) -> None:
+def _read_logistic(scorer: str, scored: _Scored, raised: dict[str, int]) -> None:
     names = _BIN_NAMES[scorer]
     total = clamped = 0
-    for (label, margin), n in pairs.items():
+    for (label, margin), n in scored.items():
         name = names[label > 0.0][bin_of(margin)]
         raised[name] = raised.get(name, 0) + n
         loss = scalar_log1p_exp(-label * margin)
@@ -82,9 +95,9 @@ def _read_logistic(scorer: str, pairs: _Pairs, raised: dict[str, int]) -> None:
         raised[f"{PREFIX}{scorer}.clamped"] = clamped
 
 
-def _read_linear(scorer: str, pairs: _Pairs, raised: dict[str, int]) -> None:
+def _read_linear(scorer: str, scored: _Scored, raised: dict[str, int]) -> None:
     total = clamped = 0
-    for (label, margin), n in pairs.items():
+    for (label, margin), n in scored.items():
         error = margin - label
         loss = error * error
         if loss > MAX_SQUARED_ERROR:

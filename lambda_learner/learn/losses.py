@@ -5,8 +5,8 @@ A margin is `offset + x·coefficients`. Logistic labels are -1 or +1, linear one
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
+from math import exp, log1p
 from typing import Final, Literal, NamedTuple
 
 import numpy as np
@@ -28,13 +28,13 @@ class Loss(NamedTuple):
 
 def scalar_sigmoid(z: float) -> float:
     """1 / (1 + e⁻ᶻ) of one plain float, with full relative accuracy at both ends."""
-    decay = math.exp(-abs(z))
+    decay = exp(-abs(z))
     return (1.0 if z >= 0.0 else decay) / (1.0 + decay)
 
 
 def scalar_log1p_exp(z: float) -> float:
     """log(1 + eᶻ) of one plain float, finite for every finite z."""
-    return max(z, 0.0) + math.log1p(math.exp(-abs(z)))
+    return (z if z > 0.0 else 0.0) + log1p(exp(-abs(z)))
 
 
 def logistic(margins: FloatArray, labels: FloatArray) -> Loss:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from itertools import accumulate, chain, groupby, repeat
+from itertools import accumulate, chain, groupby, pairwise, repeat
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -56,9 +56,9 @@ class _Header(NamedTuple):
 
 def to_bytes(state: EntityState) -> bytes:
     """The state as bytes; equal states give equal bytes."""
-    runs = [(name, len(list(pairs))) for name, pairs in groupby(name for name, _ in state.names)]
-    texts = [state.generation, state.base_version, *(name for name, _ in runs)]
-    texts += [term for _, term in state.names]
+    names, terms = zip(*state.names, strict=True)
+    runs = [(name, len(list(equal))) for name, equal in groupby(names)]
+    texts = [state.generation, state.base_version, *[name for name, _ in runs], *terms]
     text = "".join(texts).encode("utf-8", TEXT_ERRORS)
     posterior = state.posterior
     form = 0 if posterior.is_diagonal else 1
@@ -66,7 +66,7 @@ def to_bytes(state: EntityState) -> bytes:
     parts = (
         HEADER.pack(MAGIC, VERSION, form, state.fence_ms, state.count, *sizes),
         np.array([count for _, count in runs], dtype=UINT).tobytes(),
-        np.array([len(part) for part in texts], dtype=UINT).tobytes(),
+        np.fromiter(map(len, texts), dtype=UINT, count=len(texts)).tobytes(),
         posterior.mean.astype(FLOAT, copy=False).tobytes(),
         _packed(posterior.precision).astype(FLOAT, copy=False).tobytes(),
         text,
@@ -118,8 +118,8 @@ def _checked_header(data: bytes) -> _Header:
 
 
 def _split(text: str, lengths: list[int]) -> list[str]:
-    ends = list(accumulate(lengths))
-    return [text[end - length : end] for end, length in zip(ends, lengths, strict=True)]
+    cuts = list(accumulate(lengths, initial=0))
+    return [text[start:end] for start, end in pairwise(cuts)]
 
 
 def _paired(names: list[str], counts: list[int], terms: list[str]) -> tuple[FeatureKey, ...]:

@@ -101,8 +101,8 @@ def _count_result(outcome: WindowOutcome, result: LearnResult, policy: ModelPoli
         counts[0, "non_finite_updates"] += 1
     if result.dropped_features:
         counts[0, "dropped_features"] += result.dropped_features
-    for name, n in increments_of(result.scores, policy.learner.kind).items():
-        counts[0, name] += n
+    scored = increments_of(result.scores, policy.learner.kind)
+    counts.update({(0, name): n for name, n in scored.items()})
 
 
 def _records_bin(records: int) -> int:

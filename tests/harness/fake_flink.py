@@ -1,4 +1,4 @@
-"""A keyed Python function without Flink: state, timers and watermark as the runtime keeps them, in plain dictionaries."""
+"""A keyed Python function without Flink: state, timers and watermark as the runtime keeps them, in dictionaries."""
 
 from __future__ import annotations
 

@@ -65,7 +65,9 @@ def test_a_live_generation_is_kept(store: FolderStore) -> None:
 @pytest.mark.parametrize(
     "change", [{"forgetting": 0.5}, {"prior_precision": 9}, {"exploration": 2}, {"update_interval": "1 minute"}]
 )
-def test_settings_that_what_was_learned_survives_keep_the_generation(store: FolderStore, change: dict[str, Any]) -> None:
+def test_settings_that_what_was_learned_survives_keep_the_generation(
+    store: FolderStore, change: dict[str, Any]
+) -> None:
     go_live(store, settings(), first(store, settings()))
     changed = settings({"m": {"learner": DEFAULTS["learner"] | change}})
     assert first(store, changed).generations == first(store, settings()).generations
@@ -245,7 +247,11 @@ def test_a_policy_has_what_the_settings_say_of_its_model(store: FolderStore) -> 
     policy = policies_of(given, {}, {}).of("m")
     assert policy is not None
     assert (policy.reward.window_ms, policy.reward.function) == (7_000, "max")
-    assert (policy.update_interval_ms, policy.entity_ttl_ms, policy.entity_paths) == (5_000, 86_400_000, ("context.user",))
+    assert (policy.update_interval_ms, policy.entity_ttl_ms, policy.entity_paths) == (
+        5_000,
+        86_400_000,
+        ("context.user",),
+    )
     assert policy.learner.prior_precision == 4
     assert policy.features.exclude == ("context.user",)
 

@@ -37,7 +37,9 @@ def test_the_innermost_java_cause_counts() -> None:
 
 
 def test_a_java_exception_without_a_cause_speaks_for_itself() -> None:
-    trace = "An error occurred while calling o1.executeAsync.\n: java.lang.IllegalStateException: No operators\n\tat a.b(C.java:1)\n"
+    trace = (
+        "An error occurred while calling o1.x.\n: java.lang.IllegalStateException: No operators\n\tat a.b(C.java:1)\n"
+    )
     assert root_cause(trace) == "IllegalStateException: No operators"
 
 
@@ -56,7 +58,8 @@ def test_a_message_of_several_lines_is_told_whole() -> None:
 
 def test_of_chained_python_exceptions_the_last_counts() -> None:
     trace = (
-        "Caused by: java.lang.RuntimeException: Error received from SDK harness for instruction 11: Traceback (most recent call last):\n"
+        "Caused by: java.lang.RuntimeException: Error received from SDK harness for instruction 11: "
+        "Traceback (most recent call last):\n"
         '  File "store.py", line 1, in put\n'
         "    path.write_bytes(data)\n"
         "OSError: [Errno 28] No space left on device\n"
@@ -76,7 +79,10 @@ def test_of_chained_python_exceptions_the_last_counts() -> None:
 
 
 def test_a_python_exception_of_no_package_keeps_its_name() -> None:
-    assert root_cause("Caused by: pemja.core.PythonException: <class 'KeyError'>: 'x'\n\tat a.b(c.py:1)\n") == "KeyError: 'x'"
+    assert (
+        root_cause("Caused by: pemja.core.PythonException: <class 'KeyError'>: 'x'\n\tat a.b(c.py:1)\n")
+        == "KeyError: 'x'"
+    )
 
 
 def test_a_dot_in_a_message_is_no_package() -> None:
@@ -85,7 +91,11 @@ def test_a_dot_in_a_message_is_no_package() -> None:
 
 @pytest.mark.parametrize(
     ("trace", "cause"),
-    [("Answer from Java side is empty", "Answer from Java side is empty"), ("", "no reason given"), ("\n \n", "no reason given")],
+    [
+        ("Answer from Java side is empty", "Answer from Java side is empty"),
+        ("", "no reason given"),
+        ("\n \n", "no reason given"),
+    ],
 )
 def test_what_is_no_trace_is_told_as_it_is(trace: str, cause: str) -> None:
     assert root_cause(trace) == cause

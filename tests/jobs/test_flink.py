@@ -3,6 +3,7 @@ from __future__ import annotations
 import socket
 from dataclasses import replace
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -30,7 +31,7 @@ def test_a_checkpoint_outlives_the_job_that_made_it() -> None:
 
 
 @pytest.mark.parametrize("mode", ["thread", "process"])
-def test_batch_mode_is_in_threads_and_has_no_checkpoints(mode: str) -> None:
+def test_batch_mode_is_in_threads_and_has_no_checkpoints(mode: Literal["thread", "process"]) -> None:
     found = options(replace(RUNTIME, mode="batch", python_mode=mode))
     assert found["python.execution-mode"] == "thread"
     assert found["execution.runtime-mode"] == "batch"

@@ -49,7 +49,10 @@ def test_a_folder_that_is_not_there_is_made(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(StateError, match="cannot write to the state folder .*file"), JobState(tmp_path / "file").locked():
+    with (
+        pytest.raises(StateError, match="cannot write to the state folder .*file"),
+        JobState(tmp_path / "file").locked(),
+    ):
         pass
 
 
@@ -161,12 +164,15 @@ def test_a_checkpoint_is_named_as_flink_reads_it_whatever_is_in_its_path(tmp_pat
 # Damage.
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", '"x"', '{"chunks": [], "pinned": []}', '{"chunks": [7], "generations": {}}'])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '"x"', '{"chunks": [], "pinned": []}', '{"chunks": [7], "generations": {}}']
+)
 def test_a_damaged_document_is_an_error_that_says_what_to_do(state: JobState, text: str) -> None:
     (state.folder / "job.json").write_text(text)
-    with pytest.raises(StateError, match=r"job.json is damaged .*restore it .*remove .*state and start with --take-over"):
+    with pytest.raises(
+        StateError, match=r"job.json is damaged .*restore it .*remove .*state and start with --take-over"
+    ):
         state.beginning()
-
 
 
 def test_a_write_that_is_cut_short_leaves_the_document_before(state: JobState) -> None:

@@ -60,7 +60,7 @@ class Flink(BaseHTTPRequestHandler):
 @pytest.fixture
 def port() -> Iterator[int]:
     server = HTTPServer(("127.0.0.1", 0), Flink)
-    thread = threading.Thread(target=server.serve_forever)
+    thread = threading.Thread(target=server.serve_forever, args=(0.01,))
     thread.start()
     yield server.server_port
     server.shutdown()
@@ -71,7 +71,9 @@ def port() -> Iterator[int]:
 
 def answer(*, watermarks: list[str]) -> None:
     """A job of two vertices, the second of which holds the watermark operator in two subtasks."""
-    names = [f"{task}.WatermarkAssigner_3.{name}" for task in "01" for name in ("numRecordsOut", "currentOutputWatermark")]
+    names = [
+        f"{task}.WatermarkAssigner_3.{name}" for task in "01" for name in ("numRecordsOut", "currentOutputWatermark")
+    ]
     values = [{"id": names[0], "value": "10"}, {"id": names[2], "value": "5"}]
     values += [{"id": names[index], "value": value} for index, value in zip((1, 3), watermarks, strict=True)]
     Flink.answers = {

@@ -154,8 +154,8 @@ def test_scores_are_one_file_in_order_of_decision_id_then_model(tmp_path: Path) 
 
 def test_scores_of_one_decision_id_are_in_one_order_whatever_the_run(tmp_path: Path) -> None:
     lines = [score(1, margin=number / 8) for number in range(9)]
-    for name, given in (("1", lines), ("2", lines[::-1])):
-        part(tmp_path / name / "scores", given)
+    for name, ordered in (("1", lines), ("2", lines[::-1])):
+        part(tmp_path / name / "scores", ordered)
         write_scores(tmp_path / name, tmp_path / f"{name}.jsonl", ended=True)
     assert (tmp_path / "1.jsonl").read_bytes() == (tmp_path / "2.jsonl").read_bytes()
 

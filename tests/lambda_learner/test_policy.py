@@ -25,7 +25,9 @@ def test_the_generation_tells_readers_all_that_they_must_know() -> None:
     policy = replace(
         POLICY,
         features=FeatureSpec.parse(["item", "item.genre × context.hour"], entity_paths=["context.user"]),
-        learner=LearnerSettings(kind="linear", prior_precision=4.0, intercept_mean=0.5, noise_variance=2.0, posterior="full"),
+        learner=LearnerSettings(
+            kind="linear", prior_precision=4.0, intercept_mean=0.5, noise_variance=2.0, posterior="full"
+        ),
         shards=7,
     )
     generation = policy.as_generation()

@@ -5,7 +5,6 @@ from pathlib import Path
 from random import Random
 
 import pytest
-
 from hypothesis import given
 from hypothesis import strategies as st
 

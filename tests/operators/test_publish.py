@@ -87,7 +87,9 @@ def shown(lines: Iterable[str]) -> list[dict[str, Any]]:
     return [json.loads(line) for line in lines]
 
 
-@pytest.mark.parametrize(("close_ms", "end_ms"), [(1_000, 60_000), (59_000, 60_000), (60_000, 60_000), (61_000, 120_000)])
+@pytest.mark.parametrize(
+    ("close_ms", "end_ms"), [(1_000, 60_000), (59_000, 60_000), (60_000, 60_000), (61_000, 120_000)]
+)
 def test_an_update_waits_for_the_end_of_its_interval(tmp_path: Path, close_ms: int, end_ms: int) -> None:
     driven = feed(Driven(publisher(tmp_path)), update(A, close_ms))
     assert driven.watermark(end_ms - 1) == []

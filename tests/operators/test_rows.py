@@ -38,7 +38,9 @@ def _reward(number: int, value: float, *, model: str = "m") -> Reward:
     return event._replace(value=value)
 
 
-@given(model=MODELS, item=JSON, context=JSON, entity=ENTITIES | st.just(""), rewards=st.lists(st.floats(allow_nan=False)))
+@given(
+    model=MODELS, item=JSON, context=JSON, entity=ENTITIES | st.just(""), rewards=st.lists(st.floats(allow_nan=False))
+)
 def test_any_decision_and_its_rewards_come_back_from_the_join(
     model: str, item: Any, context: Any, entity: str, rewards: list[float]
 ) -> None:

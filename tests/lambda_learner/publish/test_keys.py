@@ -73,7 +73,7 @@ def test_a_key_with_its_checksum_keeps_its_folder_and_suffix() -> None:
 def test_every_model_name_of_the_wire_format_has_keys_and_none_of_them_is_the_owner(model: str) -> None:
     folder = keys.generation_key(model).rpartition("/")[0]
     assert not keys.OWNER_KEY.startswith(folder + "/")
-    assert keys.OWNER_KEY != folder
+    assert folder != keys.OWNER_KEY
 
 
 def test_a_folder_store_keeps_and_lists_the_owner(tmp_path: Path) -> None:

@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from jobs import cli, doctor
+from jobs.java import JavaNotFound
+from jobs.job_state import JobState
+from lambda_learner.publish import FolderStore, claim
+
+
+@pytest.fixture
+def config(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A configuration with which all is well."""
+    monkeypatch.setattr(doctor, "find_java", lambda: Path("/java"))
+    (tmp_path / "events").mkdir()
+    (tmp_path / "events" / "1").touch()
+    path = tmp_path / "config.yaml"
+    path.write_text(
+        f"stream: {{source: {{path: {tmp_path / 'events'}}}, state: {tmp_path / 'state'}}}\n"
+        f"bucket: {{models: 'file:{tmp_path / 'bucket'}'}}\n"
+    )
+    return path
+
+
+def report(capsys: pytest.CaptureFixture[str], config: Path, *, code: int) -> dict[str, str]:
+    """The verdict and text of each part."""
+    with pytest.raises(SystemExit) as raised:
+        cli.main(["doctor", "--config", str(config)])
+    assert raised.value.code == code
+    lines = (line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines())
+    return {rest.partition(":")[0]: f"{verdict}{rest.partition(':')[2]}" for verdict, rest in lines}
+
+
+def test_a_job_with_which_all_is_well_passes_each_check(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = report(capsys, config, code=0)
+    assert list(found) == ["configuration", "java", "input", "bucket", "state"]
+    assert found["java"] == "ok /java"
+    assert found["input"] == f"ok 1 files in {tmp_path / 'events'}"
+    assert found["bucket"].endswith("is writable, of no job yet")
+    assert found["state"].endswith("newest checkpoint: none")
+
+
+def test_the_check_of_the_bucket_leaves_nothing_in_it(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report(capsys, config, code=0)
+    assert list(FolderStore(tmp_path / "bucket").list("")) == []
+
+
+def test_it_says_whose_the_bucket_is(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    state = JobState(tmp_path / "state")
+    state.folder.mkdir()
+    claim(FolderStore(tmp_path / "bucket"), state.owner_id(), take_over=False)
+    assert report(capsys, config, code=0)["bucket"].endswith("of this job")
+    claim(FolderStore(tmp_path / "bucket"), "thief", take_over=True)
+    assert report(capsys, config, code=0)["bucket"].endswith("of another job (thief)")
+
+
+def test_each_part_is_checked_though_another_fails(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def find_java() -> Path:
+        message = "Flink needs Java 17 or 21"
+        raise JavaNotFound(message)
+
+    monkeypatch.setattr(doctor, "find_java", find_java)
+    (tmp_path / "events" / "1").unlink()
+    (tmp_path / "bucket").touch()
+    found = report(capsys, config, code=1)
+    assert found["java"] == "FAIL Flink needs Java 17 or 21"
+    assert found["input"] == f"FAIL no event files in {tmp_path / 'events'}"
+    assert found["bucket"].startswith("FAIL cannot write")
+    assert found["state"].startswith("ok")
+
+
+def test_a_followed_folder_may_be_empty(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "events" / "1").unlink()
+    config.write_text(config.read_text().replace("}, state", ", follow: true}, state"))
+    assert report(capsys, config, code=0)["input"].endswith("0 files in " + str(tmp_path / "events") + ", followed")
+
+
+def test_a_state_folder_that_a_run_holds_fails(
+    config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with JobState(tmp_path / "state").locked():
+        assert "another run is using" in report(capsys, config, code=1)["state"]
+
+
+def test_the_newest_checkpoint_is_told(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoint = tmp_path / "state" / "checkpoints" / "j" / "chk-7"
+    checkpoint.mkdir(parents=True)
+    (checkpoint / "_metadata").touch()
+    assert report(capsys, config, code=0)["state"].endswith(f"newest checkpoint: file://{checkpoint}")
+
+
+def test_warnings_are_shown_and_fail_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(config.read_text() + "models: {m: {learner: {features: [context.hour]}}}\n")
+    assert report(capsys, config, code=0)["models.m.learner.features"].startswith("warn context.hour is of the context")
