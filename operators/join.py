@@ -1,4 +1,6 @@
-"""Join stage: a window on the deadline, in the JVM. Decisions and rewards of one id meet here; the rule is applied in learn.
+"""Join stage: a window on the deadline, in the JVM, where decisions and rewards of one id meet.
+
+The rule of it, `lambda_learner/join.py`, is applied where the joined rows are read: in learn.
 
 Keyed state: one accumulator per (model, key, window), dropped when the window fires. Timers: the end of each window.
 A window ends at its `close`: the rowtime is close - 1 ms, and closes are whole seconds.

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import TypeAlias
 
 from lambda_learner.events.schema import Decision, Event, Record, Reward
 from lambda_learner.events.wire import BadRecord, decode
@@ -21,6 +22,8 @@ from operators.files import Damage, Line
 from operators.rows import clock_row, decision_row, record_row, reward_row
 
 ONE_ENTITY = "[]"  # the entity of a model without entity paths
+
+_Raised: TypeAlias = tuple[int, str, tuple[str, ...]]  # the minute, the model and the counters of a line
 
 
 @dataclass(slots=True)
@@ -43,18 +46,26 @@ class Parser:
     def parse(self, lines: Iterable[Line | Damage], *, source: str, arrival_ms: int) -> Parsed:
         """Everything that comes of these lines; `arrival_ms` holds for lines that carry no time of arrival."""
         parsed = Parsed()
+        raised: dict[_Raised, int] = {}  # one look-up a line; the counters follow at the end
         for line in lines:
             try:
-                self._line(line, parsed, arrival_ms)
+                row, counters = self._line(line, arrival_ms)
+                parsed.rows.append(row)
             except BadRecord as bad:
-                parsed.counts[minute_of(arrival_ms), "", "lines"] += 1
-                parsed.counts[minute_of(arrival_ms), "", "dead_lettered"] += 1
-                parsed.dead_letters.append(dead_letter(bad, stage="parse", position=f"{source}:{line.offset}", raw=line.data))
+                counters = minute_of(arrival_ms), "", ("dead_lettered",)
+                position = f"{source}:{line.offset}"
+                parsed.dead_letters.append(dead_letter(bad, stage="parse", position=position, raw=line.data))
+            raised[counters] = raised.get(counters, 0) + 1
+        for (minute, model, names), lines_raising in raised.items():
+            parsed.counts[minute, "", "lines"] += lines_raising
+            for name in names:
+                parsed.counts[minute, model, name] += lines_raising
         return parsed
 
-    def _line(self, line: Line | Damage, parsed: Parsed, arrival_ms: int) -> None:
+    def _line(self, line: Line | Damage, arrival_ms: int) -> tuple[str, _Raised]:
         if isinstance(line, Damage):
-            raise BadRecord("damaged_file", "file", line.problem, "must be whole to its end")
+            rule = "must be whole to its end"
+            raise BadRecord("damaged_file", "file", line.problem, rule)
         event = decode(
             line.data,
             arrival_ms=arrival_ms,
@@ -62,18 +73,15 @@ class Parser:
             max_clock_skew_ms=self.max_clock_skew_ms,
         )
         row, model, names = self._row(event)
-        parsed.rows.append(row)
-        minute = minute_of(event.event_ms)
-        parsed.counts[minute, "", "lines"] += 1
-        for name in names:
-            parsed.counts[minute, model, name] += 1
+        event_ms = event.event_ms
+        return row, (event_ms - event_ms % MINUTE_MS, model, names)
 
     def _row(self, event: Event) -> tuple[str, str, tuple[str, ...]]:
         """The row, the model and the counters of a valid event."""
-        if isinstance(event, Reward):
-            return self._reward(event)
         if isinstance(event, Decision):
             return self._decision(event)
+        if isinstance(event, Reward):
+            return self._reward(event)
         if isinstance(event, Record):
             return self._record(event)
         return clock_row(event.event_ms), "", ("heartbeats",)
@@ -103,7 +111,8 @@ class Parser:
     def _policy(self, model: str) -> ModelPolicy:
         policy = self.policies.of(model)
         if policy is None:
-            raise BadRecord("unknown_model", "model", model, "must be one that the configuration names")
+            rule = "must be one that the configuration names"
+            raise BadRecord("unknown_model", "model", model, rule)  # noqa: EM101 - a code
         return policy
 
 

@@ -12,6 +12,7 @@ nothing. The separators are control characters, which JSON text never holds.
 from __future__ import annotations
 
 import zlib
+from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
@@ -38,7 +39,8 @@ def record_row(record: Record, *, close_ms: int, entity: str) -> str:
 def _copy_row(kind: str, key: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
     checksum = zlib.crc32(event.payload.encode())
     note = f"{kind}{event.event_ms:013d}{checksum:08x}"
-    return _row(close_ms - 1, event.event_ms, f"{kind}{key}", event.model, note) + f"{event.payload}{FIELD}{entity}"
+    rest = f"{event.payload}{FIELD}{entity}"
+    return _row(close_ms - 1, event.event_ms, f"{kind}{key}", event.model, note, rest)
 
 
 def reward_row(reward: Reward, *, close_ms: int) -> str:
@@ -52,8 +54,13 @@ def clock_row(event_ms: int) -> str:
     return _row(event_ms, event_ms, f"H{NO_ID}", "", "")
 
 
-def _row(rowtime_ms: int, event_ms: int, key: str, model: str, note: str) -> str:
-    return f"{rowtime_ms:013d}{event_ms:013d}{key}{len(model):02d}{len(note):02d}{model}{note}"
+def _row(rowtime_ms: int, event_ms: int, key: str, model: str, note: str, rest: str = "") -> str:
+    return f"{rowtime_ms:013d}{event_ms:013d}{key}{_lengths(len(model), len(note))}{model}{note}{rest}"
+
+
+@lru_cache(maxsize=4096)  # lengths have two digits
+def _lengths(model: int, note: int) -> str:
+    return f"{model:02d}{note:02d}"
 
 
 class WindowRow(NamedTuple):

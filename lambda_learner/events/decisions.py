@@ -38,7 +38,7 @@ def decision(fields: Fields, *, model: str, decision_ms: int, arrival_ms: int) -
         if fields.get(name) is not None:
             payload[name] = fields[name]
     text = canonical_json(payload)
-    event_ms = min(decision_ms, arrival_ms)
+    event_ms = decision_ms if decision_ms < arrival_ms else arrival_ms
     return Decision(
         message_id, model, item, count, context, has_sample, sample, decision_ms, arrival_ms, event_ms, text
     )

@@ -29,15 +29,22 @@ def id_ms(fields: Fields, name: Literal["message_id", "decision_id"], *, latest_
         time_ms = ksuid.unix_seconds(text) * 1000 if isinstance(text, str) else None
     except ValueError:
         time_ms = None
-    if time_ms is None:
-        if name not in fields:
-            raise missing(field=name, accepted="a KSUID")
-        reason: Reason = "bad_message_id" if name == "message_id" else "bad_decision_id"
-        rule = f"must be a KSUID: {ksuid.LENGTH} characters of 0-9A-Za-z, at most {ksuid.MAX}"
-        raise BadRecord(reason=reason, field=name, value=show(text), rule=rule)
-    if time_ms > latest_ms:
-        raise _clock_ahead(name, value=f"{show(text)} (time {time_ms})", latest_ms=latest_ms)
+    if time_ms is None or time_ms > latest_ms:
+        raise _bad_id(fields, name, time_ms=time_ms, latest_ms=latest_ms)
     return time_ms
+
+
+def _bad_id(
+    fields: Fields, name: Literal["message_id", "decision_id"], *, time_ms: int | None, latest_ms: int
+) -> BadRecord:
+    if name not in fields:
+        return missing(field=name, accepted="a KSUID")
+    value = show(fields[name])
+    if time_ms is not None:
+        return _clock_ahead(name, value=f"{value} (time {time_ms})", latest_ms=latest_ms)
+    reason: Reason = "bad_message_id" if name == "message_id" else "bad_decision_id"
+    rule = f"must be a KSUID: {ksuid.LENGTH} characters of 0-9A-Za-z, at most {ksuid.MAX}"
+    return BadRecord(reason=reason, field=name, value=value, rule=rule)
 
 
 def model_name(fields: Fields) -> str:

@@ -40,9 +40,12 @@ def decode(
     further ahead of it than the skew: otherwise one forged line could carry time past the clock rule.
     """
     fields = _json_object(raw, max_message_bytes)
-    if fields.get("received_at") is not None:
+    received_ms = fields.get("received_at")
+    if received_ms is not None:
         latest_ms = arrival_ms + max_clock_skew_ms
-        arrival_ms = milliseconds(fields, "received_at", reason="bad_received_at", latest_ms=latest_ms)
+        if type(received_ms) is not int or not 0 <= received_ms <= latest_ms:
+            received_ms = milliseconds(fields, "received_at", reason="bad_received_at", latest_ms=latest_ms)
+        arrival_ms = received_ms
     latest_ms = arrival_ms + max_clock_skew_ms
     kind = fields.get("type")
     if kind == "heartbeat":

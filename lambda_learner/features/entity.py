@@ -33,10 +33,10 @@ def entity_of(item: Any, context: Any, paths: Sequence[str]) -> str | None:
 
 def entity_key(values: Sequence[Any]) -> str | None:
     """The entity of these values, one a path; None when one of them is null or no finite scalar."""
-    scalars = [_scalar(value) for value in values]
+    scalars = [value if type(value) is str else _scalar(value) for value in values]
     if None in scalars:
         return None
-    if any(isinstance(value, float) for value in scalars):
+    if float in map(type, scalars):
         return _PYTHON_JSON.encode(scalars)
     return orjson.dumps(scalars).decode()
 

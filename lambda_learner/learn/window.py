@@ -1,4 +1,7 @@
-"""What one window does to one entity: joined rows become examples, are scored, then learned. Pure; `operators/learn.py` is the shell."""
+"""What one window does to one entity: joined rows become examples, are scored, then learned.
+
+Pure; `operators/learn.py` is the shell.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +29,7 @@ RECORD_CLASSES = {"joined": "learned_records", "duplicate_decisions": "duplicate
 
 @dataclass(slots=True)
 class WindowOutcome:
-    """State after the window (None: nothing learned yet), whether it changed, scores before learning, counts, orphans."""
+    """The state after the window (None: nothing learned yet), scores before learning, counts, orphans."""
 
     state: EntityState | None
     changed: bool = False
@@ -111,7 +114,7 @@ def _records_bin(records: int) -> int:
 
 
 def _step_bin(before: EntityState | None, after: EntityState, policy: ModelPolicy) -> int:
-    """The size of the step of the mean, in quarters of a power of ten; a coefficient that is new starts at its prior."""
+    """The size of the mean's step, in quarters of a power of ten; a new coefficient starts at its prior."""
     mean = after.posterior.mean
     if before is not None and before.names == after.names:
         start = before.posterior.mean

@@ -1,6 +1,7 @@
 """Events/s and CPU per event of the main job over synthetic traffic, whole process tree; start-up is taken off.
 
-`make bench`, or with other sizes: BENCH_DECISIONS=70000 make bench. On a machine with other work only the CPU figures mean something.
+`make bench`, or with other sizes: BENCH_DECISIONS=70000 make bench. On a machine with other work only the CPU figures
+mean something.
 """
 
 from __future__ import annotations

@@ -26,9 +26,7 @@ T = 1_704_067_200_000
 LATER = T + 100_000
 USER = {"user_id": "u"}
 LONG_ID = "x" * 65_536
-ODD_ID = (
-    "a\x1eb\x1fc\x1dd\x00e\nf\u2028g\N{GRINNING FACE}"  # the separators of rows inside the job, and others
-)
+ODD_ID = "a\x1eb\x1fc\x1dd\x00e\nf\u2028g\N{GRINNING FACE}"  # the separators of rows inside the job, and others
 REWARDS = 10_000
 MOST_REWARDS = 1_000  # of one decision that count
 WINDOW = {"reward": {"window": "10 s"}}
@@ -192,9 +190,7 @@ def test_what_can_be_read_is_learned(story: Story) -> None:
 
 
 def test_each_wrong_line_is_a_dead_letter_with_its_reason(story: Story) -> None:
-    assert (
-        Counter(letter["reason"] for letter in story.job.dead_letters(with_open=True)) == story.input.reasons
-    )
+    assert Counter(letter["reason"] for letter in story.job.dead_letters(with_open=True)) == story.input.reasons
 
 
 def test_a_dead_letter_has_the_raw_line(story: Story) -> None:
@@ -208,9 +204,7 @@ def test_a_dead_letter_has_the_raw_line(story: Story) -> None:
 
 
 def test_a_damaged_gz_is_one_dead_letter_that_names_path_and_offset(story: Story) -> None:
-    letters = [
-        letter for letter in story.job.dead_letters(with_open=True) if letter["reason"] == "damaged_file"
-    ]
+    letters = [letter for letter in story.job.dead_letters(with_open=True) if letter["reason"] == "damaged_file"]
     found = {letter["position"] for letter in letters}
     paths = {suffix: path for suffix in story.input.damaged for path in story.job.events.glob(f"*{suffix}")}
     assert found == {f"{paths[suffix]}:{offset}" for suffix, offset in story.input.damaged.items()}

@@ -85,18 +85,14 @@ def test_every_counter_is_still_the_truth(story: Story, noise: Noise) -> None:
     assert_identities(story.end.summary)
 
 
-def test_the_bucket_is_that_of_an_undisturbed_run_byte_for_byte(
-    story: Story, undisturbed: Undisturbed
-) -> None:
+def test_the_bucket_is_that_of_an_undisturbed_run_byte_for_byte(story: Story, undisturbed: Undisturbed) -> None:
     mine, theirs = story.job.objects(), undisturbed[0].objects()
     assert mine.keys() == theirs.keys()
     assert [key for key in mine if mine[key] != theirs[key]] == []
 
 
 @pytest.mark.parametrize("output", ["dead_letters", "orphans", "scores"])
-def test_each_line_of_the_outputs_is_there_exactly_once(
-    story: Story, undisturbed: Undisturbed, output: str
-) -> None:
+def test_each_line_of_the_outputs_is_there_exactly_once(story: Story, undisturbed: Undisturbed, output: str) -> None:
     assert story.job.lines(output) == undisturbed[0].lines(output)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from lambda_learner.publish.keys import OWNER_KEY
 from tests.harness.feed import Folder, Maker, text
 from tests.harness.job import Finished, Job, start
 
@@ -99,7 +100,7 @@ def half(text: str) -> str:
 
 
 @pytest.mark.cluster
-@pytest.mark.parametrize("name", ["owner.json", "generation.json", "manifest.json"])
+@pytest.mark.parametrize("name", [OWNER_KEY, "generation.json", "manifest.json"])
 @pytest.mark.parametrize(("damage", "told"), [(half, "damaged"), (newer, "format version 99")])
 def test_an_object_that_cannot_be_read_is_named_with_a_remedy(
     published: Job, name: str, damage: Callable[[str], str], told: str

@@ -43,9 +43,7 @@ def assert_same_scores(found: list[dict[str, Any]], expected: list[Scored]) -> N
 
 def assert_same_counters(summary: Mapping[str, Any], oracle: Oracle) -> None:
     """Every counter that the oracle has, and none late."""
-    counters = {
-        name: n for name, n in summary.items() if isinstance(n, int) and name not in ("events_per_second",)
-    }
+    counters = {name: n for name, n in summary.items() if isinstance(n, int) and name not in ("events_per_second",)}
     known = {name: oracle.counters[name] for name in oracle.counters if not name.startswith(PREFIX)}
     assert {name: counters[name] for name in known} == known
     assert [counters[f"late_{kind}"] for kind in ("decisions", "rewards", "records")] == [0, 0, 0]
@@ -55,17 +53,10 @@ def assert_same_counters(summary: Mapping[str, Any], oracle: Oracle) -> None:
 def assert_identities(counters: Mapping[str, int]) -> None:
     """The sums of DESIGN §3: each line has one class."""
     of = counters
-    assert (
-        of["lines"]
-        == of["dead_lettered"] + of["heartbeats"] + of["decisions"] + of["rewards"] + of["records"]
-    )
+    assert of["lines"] == of["dead_lettered"] + of["heartbeats"] + of["decisions"] + of["rewards"] + of["records"]
     assert of["decisions"] == of["joined"] + of["duplicate_decisions"] + of["late_decisions"]
     assert of["rewards"] == (
-        of["credited"]
-        + of["duplicate_rewards"]
-        + of["after_deadline"]
-        + of["orphan_rewards"]
-        + of["late_rewards"]
+        of["credited"] + of["duplicate_rewards"] + of["after_deadline"] + of["orphan_rewards"] + of["late_rewards"]
     )
     assert of["records"] == of["learned_records"] + of["duplicate_records"] + of["late_records"]
 

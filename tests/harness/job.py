@@ -21,14 +21,13 @@ from config.load import load
 from config.settings import Settings
 from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.generation import read_generation
+from lambda_learner.publish.keys import OWNER_KEY
 from lambda_learner.publish.reader import read_shard
 from lambda_learner.publish.store import FolderStore
 from operators.part_files import part_lines
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = (
-    120.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
-)
+PATIENCE_SECONDS = 120.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
 LOOK_SECONDS = 0.05
 
 Key = tuple[str, str]  # model, entity
@@ -52,11 +51,7 @@ class Finished(NamedTuple):
     @property
     def result(self) -> dict[str, Any]:
         """The summary without what depends on how fast the machine is."""
-        return {
-            name: value
-            for name, value in self.summary.items()
-            if name not in ("seconds", "events_per_second")
-        }
+        return {name: value for name, value in self.summary.items() if name not in ("seconds", "events_per_second")}
 
 
 @dataclass
@@ -204,7 +199,7 @@ class Job:
         return {
             str(path.relative_to(self.bucket)): path.read_bytes()
             for path in sorted(self.bucket.rglob("*"))
-            if path.is_file() and path.name != "_owner.json" and not path.name.startswith(".")
+            if path.is_file() and path != self.bucket / OWNER_KEY and not path.name.startswith(".")
         }
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any, Self
 
@@ -23,6 +24,7 @@ class Flink:
 
     end: Callable[[], None]
     calls: list[str] = field(default_factory=list)
+    looks: Iterator[Callable[[], bool]] = field(default_factory=lambda: repeat(lambda: True))
 
     def execute_async(self, name: str) -> Self:
         self.calls.append(f"execute {name}")
@@ -31,6 +33,9 @@ class Flink:
     def get_job_execution_result(self) -> Self:
         return self
 
+    def done(self) -> bool:
+        return next(self.looks)()
+
     def cancel(self) -> Self:
         self.calls.append("cancel")
         self.end = lambda: None
@@ -38,13 +43,6 @@ class Flink:
 
     def result(self) -> None:
         self.end()
-
-
-@pytest.fixture(autouse=True)
-def sigterm() -> Iterator[None]:
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def ended(flink: Flink, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> local.Execution:
@@ -62,11 +60,45 @@ def test_a_job_runs_to_the_end_of_its_input(tmp_path: Path, monkeypatch: pytest.
     assert flink.calls == ["build", "execute lambda-learner"]
 
 
+def never() -> None:
+    message = "the result of a job that was cancelled is not asked for"
+    raise AssertionError(message)
+
+
+def raised(number: signal.Signals) -> Callable[[], bool]:
+    """A look at the job while which a signal comes."""
+
+    def look() -> bool:
+        signal.raise_signal(number)
+        return False
+
+    return look
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_cancels_the_job(number: signal.Signals, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    flink = Flink(lambda: signal.raise_signal(number))
+    flink = Flink(never, looks=chain([raised(number)], repeat(lambda: False)))
     assert not ended(flink, tmp_path, monkeypatch).ended
     assert flink.calls[-1] == "cancel"
+
+
+def test_a_job_that_ends_as_the_signal_comes_has_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flink = Flink(lambda: None, looks=chain([raised(signal.SIGINT)], repeat(lambda: True)))
+    assert ended(flink, tmp_path, monkeypatch).ended
+    assert "cancel" not in flink.calls
+
+
+def test_a_second_signal_ends_the_process_as_ever(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = chain([raised(signal.SIGINT), raised(signal.SIGINT)], repeat(lambda: False))
+    with pytest.raises(KeyboardInterrupt):
+        ended(Flink(never, looks=looks), tmp_path, monkeypatch)
+
+
+def test_after_the_job_signals_mean_what_they_did(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    flink = Flink(never, looks=chain([raised(signal.SIGTERM)], repeat(lambda: False)))
+    ended(flink, tmp_path, monkeypatch)
+    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
 
 
 def test_a_job_that_flink_gives_up_is_told_by_its_cause(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
