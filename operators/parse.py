@@ -65,7 +65,7 @@ class Parser:
     def _line(self, line: Line | Damage, arrival_ms: int) -> tuple[str, _Raised]:
         if isinstance(line, Damage):
             rule = "must be whole to its end"
-            raise BadRecord("damaged_file", "file", line.problem, rule)
+            raise BadRecord("damaged_file", "file", line.problem, rule)  # noqa: EM101 - a code
         event = decode(
             line.data,
             arrival_ms=arrival_ms,

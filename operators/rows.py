@@ -37,25 +37,33 @@ def record_row(record: Record, *, close_ms: int, entity: str) -> str:
 
 
 def _copy_row(kind: str, key: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
-    checksum = zlib.crc32(event.payload.encode())
-    note = f"{kind}{event.event_ms:013d}{checksum:08x}"
+    at = f"{event.event_ms:013d}"
+    note = f"{kind}{at}{zlib.crc32(event.payload.encode()):08x}"
     rest = f"{event.payload}{FIELD}{entity}"
-    return _row(close_ms - 1, event.event_ms, f"{kind}{key}", event.model, note, rest)
+    return _row(close_ms - 1, at, f"{kind}{key}", event.model, note, rest)
 
 
 def reward_row(reward: Reward, *, close_ms: int) -> str:
     """The row of a reward: it carries no payload, and the entity comes from its decision."""
-    note = f"R{reward.event_ms:013d}{reward.message_id}{reward.value!r}"
-    return _row(close_ms - 1, reward.event_ms, f"D{reward.decision_id}", reward.model, note)
+    at = f"{reward.event_ms:013d}"
+    note = f"R{at}{reward.message_id}{reward.value!r}"
+    return _row(close_ms - 1, at, f"D{reward.decision_id}", reward.model, note)
 
 
 def clock_row(event_ms: int) -> str:
     """A row that moves the watermark and enters no window."""
-    return _row(event_ms, event_ms, f"H{NO_ID}", "", "")
+    return _row(event_ms, f"{event_ms:013d}", f"H{NO_ID}", "", "")
 
 
-def _row(rowtime_ms: int, event_ms: int, key: str, model: str, note: str, rest: str = "") -> str:
-    return f"{rowtime_ms:013d}{event_ms:013d}{key}{_lengths(len(model), len(note))}{model}{note}{rest}"
+def _row(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
+    rowtime_ms: int, at: str, key: str, model: str, note: str, rest: str = ""
+) -> str:
+    return f"{_digits(rowtime_ms)}{at}{key}{_lengths(len(model), len(note))}{model}{note}{rest}"
+
+
+@lru_cache(maxsize=4096)  # closes are whole seconds, and the rows of a time share a few
+def _digits(time_ms: int) -> str:
+    return f"{time_ms:013d}"
 
 
 @lru_cache(maxsize=4096)  # lengths have two digits

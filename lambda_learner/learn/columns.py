@@ -114,8 +114,8 @@ def _dense(table: Cells, columns: Iterable[int], width: int) -> FloatArray:
     starts = range(0, n * width, width)
     flat = map(add, chain.from_iterable(map(repeat, starts, table.lengths)), columns)
     positions = np.array([*starts, *flat], dtype=np.intp)
-    sums: FloatArray = np.bincount(positions, [1.0] * n + table.values, n * width)
-    return sums.reshape(n, width)
+    sums = np.bincount(positions, [1.0] * n + table.values, n * width)
+    return np.asarray(sums, dtype=np.float64).reshape(n, width)
 
 
 def _marginal_precision(precision: FloatArray, kept: list[int], dropped: list[int]) -> FloatArray:

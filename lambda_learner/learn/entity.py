@@ -6,7 +6,9 @@ order of decision_id. A window that is not newer than the state's fence is skipp
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from operator import attrgetter
 from typing import Final, Literal
 
@@ -61,13 +63,14 @@ def learn(
     if state is not None and close_ms <= state.fence_ms:
         return LearnResult(state, (), "fenced", 0)
     ordered = _in_order(examples)
+    labels = _labels(ordered, settings)
     with np.errstate(all="ignore"):
         known = _belief(state, settings)
         delta = _kept_share(state, len(ordered), close_ms=close_ms, settings=settings)
-        belief, margins, sound = _learned(known, ordered, delta, settings)
+        belief, margins, sound = _learned(known, ordered, labels, delta, settings=settings)
         before = len(belief.names)
         belief = shrunk(belief, settings.max_features)
-    scores = _scores(ordered, margins, settings)
+    scores = tuple(map(_score, ordered, labels, margins.tolist()))
     count = (state.count if state else 0) + (len(ordered) if sound else 0)
     base_version = state.base_version if state else ""
     new = EntityState(generation, close_ms, belief.names, belief.posterior, count, base_version)
@@ -108,7 +111,7 @@ def _kept_share(state: EntityState | None, n: int, *, close_ms: int, settings: L
 
 
 def _learned(
-    known: Belief, examples: Sequence[Example], delta: float, settings: LearnerSettings
+    known: Belief, examples: Sequence[Example], labels: list[float], delta: float, *, settings: LearnerSettings
 ) -> tuple[Belief, FloatArray, bool]:
     """The belief after the examples, their margins before, and whether it is sound (else: the prior)."""
     held, belief = cells(examples), known
@@ -124,7 +127,9 @@ def _learned(
     margins = table.matrix @ (mean if table.active is None else mean[table.active]) + offsets
     try:
         prior = _forgotten(belief, delta, settings)
-        posterior = _updated(prior, table, examples, offsets, settings=settings)
+        weights = np.array([example.weight for example in examples], dtype=np.float64)
+        records = np.array(labels, dtype=np.float64), weights, offsets
+        posterior = _updated(prior, table, records, settings=settings)
     except np.linalg.LinAlgError:
         posterior = None
     if posterior is None or not _is_finite(posterior):
@@ -135,25 +140,30 @@ def _learned(
 def _forgotten(belief: Belief, delta: float, settings: LearnerSettings) -> GaussianPosterior:
     if delta == 1.0:
         return belief.posterior
-    return forget(belief.posterior, delta, settings.prior.posterior(len(belief.names)))
+    return forget(belief.posterior, delta, _prior_of(settings.prior, len(belief.names)))
+
+
+@lru_cache(maxsize=64)  # entities of one model have few sizes at a time; an array is 8 bytes a coefficient
+def _prior_of(prior: CoefficientPrior, d: int) -> GaussianPosterior:
+    return prior.posterior(d)
 
 
 def _updated(
     prior: GaussianPosterior,
     table: Design,
-    examples: Sequence[Example],
-    offsets: FloatArray,
+    records: tuple[FloatArray, FloatArray, FloatArray],
     *,
     settings: LearnerSettings,
 ) -> GaussianPosterior:
-    """The posterior of all coefficients, those that no example touches as in the prior."""
-    labels = np.array([_label(example.label, settings) for example in examples], dtype=np.float64)
-    weights = np.array([example.weight for example in examples], dtype=np.float64)
+    """The posterior of all coefficients, those that no example touches as in the prior.
+
+    `records` are the labels, weights and offsets.
+    """
     touched = prior
     if table.active is not None:
         touched = GaussianPosterior(prior.mean[table.active], prior.precision[table.active])
     kind, noise_variance = settings.kind, settings.noise_variance
-    result = update(table.matrix, labels, weights, offsets, touched, kind=kind, noise_variance=noise_variance)
+    result = update(table.matrix, *records, touched, kind=kind, noise_variance=noise_variance)
     if table.active is None:
         return result.posterior
     mean, precision = prior.mean.copy(), prior.precision.copy()
@@ -161,21 +171,21 @@ def _updated(
     return GaussianPosterior(mean, precision)
 
 
-def _label(label: float, settings: LearnerSettings) -> float:
+def _labels(examples: Sequence[Example], settings: LearnerSettings) -> list[float]:
     if settings.kind == "linear":
-        return label
-    return 1.0 if label > 0.0 else -1.0
+        return [example.label for example in examples]
+    return [1.0 if example.label > 0.0 else -1.0 for example in examples]
 
 
 def _is_finite(posterior: GaussianPosterior) -> bool:
-    return bool(np.isfinite(posterior.mean).all() and np.isfinite(posterior.precision).all())
+    mean, precision = posterior.mean, posterior.precision
+    if math.isfinite(np.vdot(mean, mean) + np.vdot(precision, precision)):  # a fifth of the time
+        return True
+    return bool(np.isfinite(mean).all() and np.isfinite(precision).all())  # squares overflow before numbers do
 
 
-def _scores(examples: Sequence[Example], margins: FloatArray, settings: LearnerSettings) -> tuple[Score, ...]:
-    return tuple(
-        Score(example.decision_id, _label(example.label, settings), example.offset, margin)
-        for example, margin in zip(examples, margins.tolist(), strict=True)
-    )
+def _score(example: Example, label: float, margin: float) -> Score:
+    return Score(example.decision_id, label, example.offset, margin)
 
 
 def _finite(scores: tuple[Score, ...]) -> tuple[Score, ...]:

@@ -121,7 +121,6 @@ def minimise(
     space: Space, start: FloatArray, labels: FloatArray, weights: FloatArray, *, kind: Kind
 ) -> Optimum:
     """Newton's method from the prior mean, whose margins are `start`, halving steps until they descend."""
-
     loss, against = LOSSES[kind], -weights
 
     def at(unknowns: FloatArray, margins: FloatArray, prior_pull: FloatArray) -> Point:

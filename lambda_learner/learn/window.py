@@ -69,8 +69,10 @@ def learn_window(
 
 def _example(kind: str, row: JoinedRow, outcome: WindowOutcome, policy: ModelPolicy) -> Example | None:
     result = reward_decision(row, policy.reward)
+    counts = outcome.counts
     for minute_ms, name, n in result.tally:
-        outcome.counts[minute_ms, RECORD_CLASSES.get(name, name) if kind == "T" else name] += n
+        key = minute_ms, RECORD_CLASSES.get(name, name) if kind == "T" else name
+        counts[key] = counts.get(key, 0) + n  # `+=` asks Counter for what is missing, in Python
     if isinstance(result, OrphanRewards):
         outcome.orphans.append(result)
         return None
@@ -96,16 +98,15 @@ def _record_example(record: RewardedDecision) -> Example:
 
 
 def _count_result(outcome: WindowOutcome, result: LearnResult, policy: ModelPolicy) -> None:
-    counts = outcome.counts
-    counts[0, "updates"] += 1
-    counts[0, f"update_records.{_records_bin(len(result.scores))}"] += 1
-    counts[0, f"update_step.{_step_bin(outcome.state, result.state, policy)}"] += 1
+    raised = increments_of(result.scores, policy.learner.kind)
+    raised["updates"] = 1
+    raised[f"update_records.{_records_bin(len(result.scores))}"] = 1
+    raised[f"update_step.{_step_bin(outcome.state, result.state, policy)}"] = 1
     if result.outcome == "non_finite":
-        counts[0, "non_finite_updates"] += 1
+        raised["non_finite_updates"] = 1
     if result.dropped_features:
-        counts[0, "dropped_features"] += result.dropped_features
-    scored = increments_of(result.scores, policy.learner.kind)
-    counts.update({(0, name): n for name, n in scored.items()})
+        raised["dropped_features"] = result.dropped_features
+    outcome.counts.update({(0, name): n for name, n in raised.items()})
 
 
 def _records_bin(records: int) -> int:
