@@ -112,10 +112,21 @@ class JobState:
 
     def newest_checkpoint(self) -> str | None:
         """The newest complete checkpoint (one without _metadata was cut short) as Flink names it, or None."""
+        newest = self._newest_checkpoint()
+        # Not as_uri(): Flink takes what follows file:// as it is, so %20 would be a folder of that name.
+        return None if newest is None else f"file://{newest.resolve()}"
+
+    def forget_older_attempts(self) -> None:
+        """Remove the checkpoints of attempts before the newest: each start is a Flink job with a folder of its own."""
+        newest = self._newest_checkpoint()
+        for attempt in (self.folder / "checkpoints").glob("*"):
+            if newest is not None and attempt != newest.parent:
+                shutil.rmtree(attempt, ignore_errors=True)
+
+    def _newest_checkpoint(self) -> Path | None:
         found = (self.folder / "checkpoints").glob("*/chk-*/_metadata")
         newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-        # Not as_uri(): Flink takes what follows file:// as it is, so %20 would be a folder of that name.
-        return None if newest is None else f"file://{newest.parent.resolve()}"
+        return None if newest is None else newest.parent
 
     def _clear(self) -> None:
         for folder in (self.folder / "checkpoints", self.outputs):

@@ -75,6 +75,7 @@ def _beginning(settings: Settings, options: RunOptions, state: JobState, store: 
         state.begin(beginning)
     else:
         state.keep(beginning)
+        state.forget_older_attempts()
     return beginning, batch
 
 

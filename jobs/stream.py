@@ -54,12 +54,12 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     late = None if batch else _late(tables)
     outputs = {
         "dead_letters": parsed.get_side_output(sources.DEAD_LETTERS),
+        # Empty without --scores, but always there: a checkpoint must fit the same command with it and without.
+        "scores": learned.get_side_output(learn.SCORES),
         "orphans": learned.get_side_output(learn.ORPHANS),
         "counts": _sums(tables, counts, batch=batch),
         "published": published,
     }
-    if plan.with_scores:
-        outputs["scores"] = learned.get_side_output(learn.SCORES)
     if late is not None:
         outputs["late"] = late
     for name, stream in outputs.items():

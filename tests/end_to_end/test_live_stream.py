@@ -23,7 +23,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 DAY_MS = 86_400_000
 YEAR_2150_MS = 5_680_281_600_000
 OUT_OF_ORDERNESS_MS = 2_000
-STANDSTILL_SECONDS = 10.0
+STANDSTILL_SECONDS = 30.0
 MODELS: Mapping[str, Any] = {
     "m": {"reward": {"window": "2 s"}, "learner": {"entity": "context.user_id", "update_interval": "1 s"}}
 }

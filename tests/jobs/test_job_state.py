@@ -149,6 +149,14 @@ def test_the_newest_checkpoint_is_the_one_completed_last_whatever_its_number(sta
     assert state.newest_checkpoint() == f"file://{newest.resolve()}"
 
 
+def test_older_attempts_are_forgotten_and_the_newest_stays(state: JobState) -> None:
+    older = checkpoint(state, "first/chk-9", seconds=100)
+    newest = checkpoint(state, "second/chk-2", seconds=200)
+    state.forget_older_attempts()
+    assert not older.exists()
+    assert newest.exists()
+
+
 def test_a_checkpoint_that_was_cut_short_does_not_count(state: JobState) -> None:
     whole = checkpoint(state, "j/chk-1", seconds=100)
     checkpoint(state, "j/chk-2", seconds=200, complete=False)
