@@ -21,9 +21,7 @@ class Section(BaseModel):
     """One mapping of the file. Durations are read as text or seconds, and held in milliseconds."""
 
     # strict: the text "4" is not the number 4, and `true` is not 1.
-    model_config: ClassVar[ConfigDict] = ConfigDict(
-        frozen=True, extra="forbid", strict=True, alias_generator=_key_of
-    )
+    model_config: ClassVar[ConfigDict] = ConfigDict(frozen=True, extra="forbid", strict=True, alias_generator=_key_of)
 
     @model_validator(mode="before")
     @classmethod

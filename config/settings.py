@@ -151,9 +151,7 @@ class Learner(Section):
     posterior: Annotated[Literal["diagonal", "full"], Field(description="diagonal or full")] = "diagonal"
     update_interval_ms: SecondsMs = 10_000
     noise_variance: Positive = 1.0
-    entity_ttl_ms: Annotated[
-        TickMs | None, Field(description="a duration of at least 1 s, such as 30 days")
-    ] = None
+    entity_ttl_ms: Annotated[TickMs | None, Field(description="a duration of at least 1 s, such as 30 days")] = None
     max_features: AtLeastOne = 10_000
     exploration: NonNegative = 1.0
 
@@ -187,9 +185,9 @@ class Settings(Section):
     models: Annotated[
         dict[ModelName, Model], Field(description="a mapping of the names of models to their settings")
     ] = {}
-    unknown_models: Annotated[
-        Literal["learn", "archive", "reject"], Field(description="learn, archive or reject")
-    ] = "learn"
+    unknown_models: Annotated[Literal["learn", "archive", "reject"], Field(description="learn, archive or reject")] = (
+        "learn"
+    )
 
     @field_validator("models", mode="before")
     @classmethod

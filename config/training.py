@@ -38,9 +38,7 @@ class Training(Section):
     volume_size_gb: VolumeGb | None = None
     hyperparameters: Annotated[
         dict[str, bool | int | float | str],
-        Field(
-            description="a mapping of " + ", ".join(HYPERPARAMETERS) + " to numbers, texts or true and false"
-        ),
+        Field(description="a mapping of " + ", ".join(HYPERPARAMETERS) + " to numbers, texts or true and false"),
     ] = {}
 
     @field_validator("hyperparameters", mode="before")

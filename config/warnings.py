@@ -15,9 +15,7 @@ def warnings_of(settings: Settings) -> list[str]:
         for warning in (*_no_effect_on_ranking(model.learner), *_unused_noise_variance(model.learner)):
             found.append(f"models.{name}.learner.{warning}")
     if not settings.models and settings.unknown_models != "learn":
-        found.append(
-            f"models: none is named, and unknown_models is {settings.unknown_models}: nothing is learned"
-        )
+        found.append(f"models: none is named, and unknown_models is {settings.unknown_models}: nothing is learned")
     return found
 
 

@@ -42,12 +42,8 @@ FAILED, BAD_USAGE = 1, 2  # exit codes
 def run_command(
     config: Config,
     *,
-    scores: Annotated[
-        Path | None, typer.Option(help="Write each decision's score before it was learned.")
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")
-    ] = False,
+    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
     take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
 ) -> None:
@@ -59,12 +55,8 @@ def run_command(
 def replay_command(
     config: Config,
     *,
-    scores: Annotated[
-        Path | None, typer.Option(help="Write each decision's score before it was learned.")
-    ] = None,
-    fresh: Annotated[
-        bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")
-    ] = False,
+    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
     take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
     progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
 ) -> None:

@@ -37,9 +37,7 @@ def demo(
 ) -> None:
     """Learn MovieLens as a stream, watch a live stream for a while, and write out/report.html."""
     if output != Path("out"):
-        message = (
-            "the demo's configuration names paths under out/: change to the folder that should hold out/"
-        )
+        message = "the demo's configuration names paths under out/: change to the folder that should hold out/"
         raise typer.BadParameter(message)
     _install_data_set()
     from jobs.report import ReportInput, write_report  # noqa: PLC0415 - matplotlib, which only this needs

@@ -62,9 +62,7 @@ def _bucket(settings: Settings) -> str:
     store.delete(PROBE)
     owner = read_owner(store)
     mine = owner is not None and owner.owner_id == JobState(Path(settings.stream.state)).known_owner_id()
-    whose = (
-        "of no job yet" if owner is None else "of this job" if mine else f"of another job ({owner.owner_id})"
-    )
+    whose = "of no job yet" if owner is None else "of this job" if mine else f"of another job ({owner.owner_id})"
     return f"{settings.bucket.models} is writable, {whose}"
 
 

@@ -78,9 +78,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         with hidden.open("wb") as raw:
             if path.suffix == ".gz":
                 # Neither name nor time goes into the header: the same lines, the same bytes.
-                with gzip.GzipFile(
-                    filename="", fileobj=raw, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0
-                ) as packed:
+                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0) as packed:
                     yield cast(IO[bytes], packed)
             else:
                 yield raw

@@ -13,9 +13,7 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-LINES_OPERATOR = (
-    "WatermarkAssigner"  # the one operator that every line passes, and where the watermark is made
-)
+LINES_OPERATOR = "WatermarkAssigner"  # the one operator that every line passes, and where the watermark is made
 ASK_SECONDS = 1.0
 END_OF_INPUT_MS = 2**62  # a watermark beyond it says that the input has ended
 
@@ -52,11 +50,7 @@ class JobMetrics:
     def _find(self) -> tuple[str, list[str]]:
         for vertex in self._get("")["vertices"]:
             ids = [metric["id"] for metric in self._get(f"/vertices/{vertex['id']}/metrics")]
-            mine = [
-                i
-                for i in ids
-                if LINES_OPERATOR in i and i.endswith(("numRecordsOut", "currentOutputWatermark"))
-            ]
+            mine = [i for i in ids if LINES_OPERATOR in i and i.endswith(("numRecordsOut", "currentOutputWatermark"))]
             if mine:
                 first = mine[0].split(".", 1)[1].rsplit(".", 1)[0]
                 return vertex["id"], [i for i in mine if first in i]

@@ -20,9 +20,7 @@ def rank(  # noqa: PLR0913 - one parameter an option
     items: Annotated[str, typer.Option(help="The candidates: a JSON array, or - for standard input.")] = "-",
     *,
     context: Annotated[str, typer.Option(help="The context of the decision, as JSON.")] = "null",
-    explore: Annotated[
-        bool, typer.Option(help="Draw from the posterior (Thompson sampling), or use its mean.")
-    ] = True,
+    explore: Annotated[bool, typer.Option(help="Draw from the posterior (Thompson sampling), or use its mean.")] = True,
     seed: Annotated[int | None, typer.Option(min=0, help="Make the draw repeatable.")] = None,
 ) -> None:
     """Print the candidates best first, a JSON line each: {"item": …, "score": …}."""

@@ -157,9 +157,7 @@ def _lines(
     return movielens.event_lines(data, rng, decisions=total), total
 
 
-def _write_live(
-    traffic: Traffic, rng: np.random.Generator, sink: Sink, known: Truth, *, seconds: float | None
-) -> int:
+def _write_live(traffic: Traffic, rng: np.random.Generator, sink: Sink, known: Truth, *, seconds: float | None) -> int:
     """Write until the end or the first SIGINT or SIGTERM; the heartbeats are the writer's."""
     lines = synthetic.event_lines(traffic, rng, heartbeat_every_ms=None)
     stop = threading.Event()

@@ -92,9 +92,7 @@ def _late(tables: Any) -> DataStream:
 
 
 def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:
-    function = learn.Learn(
-        plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores, unordered=batch
-    )
+    function = learn.Learn(plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores, unordered=batch)
     return keyed_by_first(batches, learn.BATCH_TYPE).process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
 
 

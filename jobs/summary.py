@@ -56,9 +56,7 @@ def _total(sums: Mapping[CountKey, int]) -> Counter[str]:
 def not_given_back(total: Mapping[str, int]) -> Counter[str]:
     """The decisions, rewards and records that no window has given back, under the names of the late classes."""
     count = Counter(total)
-    rewards_out = (
-        count["credited"] + count["duplicate_rewards"] + count["after_deadline"] + count["orphan_rewards"]
-    )
+    rewards_out = count["credited"] + count["duplicate_rewards"] + count["after_deadline"] + count["orphan_rewards"]
     return Counter(
         late_decisions=count["decisions"] - count["joined"] - count["duplicate_decisions"],
         late_rewards=count["rewards"] - rewards_out,

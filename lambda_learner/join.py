@@ -34,9 +34,7 @@ __all__ = [
 ]
 
 RewardFunction: TypeAlias = Literal["sum", "mean", "min", "max", "median", "first", "last"]
-Tally: TypeAlias = tuple[
-    tuple[int, str, int], ...
-]  # (minute of event time in ms, class, number of lines), sorted
+Tally: TypeAlias = tuple[tuple[int, str, int], ...]  # (minute of event time in ms, class, number of lines), sorted
 
 _MINUTE_MS: Final = 60_000
 

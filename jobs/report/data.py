@@ -54,9 +54,7 @@ class Scores(NamedTuple):
 
     def part(self, start: int, end: int) -> Scores:
         """Some of them, from place `start` to before `end`."""
-        return Scores(
-            self.time_ms[start:end], self.label[start:end], self.base[start:end], self.score[start:end]
-        )
+        return Scores(self.time_ms[start:end], self.label[start:end], self.base[start:end], self.score[start:end])
 
     def last(self, number: int) -> Scores:
         """The newest of them."""
@@ -134,9 +132,7 @@ def _publication(row: Mapping[str, Any]) -> Publication:
 
 def _scores(rows: list[tuple[float, ...]]) -> Scores:
     values = np.array(rows, dtype=np.float64).T
-    time_ms, label, base, score = values[
-        :, np.isfinite(values).all(axis=0)
-    ]  # float64 is exact for times in ms
+    time_ms, label, base, score = values[:, np.isfinite(values).all(axis=0)]  # float64 is exact for times in ms
     return Scores(time_ms.astype(np.int64), label, base, score)
 
 

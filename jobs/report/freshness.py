@@ -49,9 +49,7 @@ def freshness(publications: Sequence[Publication], *, live: bool) -> Freshness |
     """
     rows: list[tuple[float, float, float]]
     if live:
-        rows = [
-            (p.published_at_ms - c, n, p.published_at_ms) for p in publications for c, n in p.closes if n > 0
-        ]
+        rows = [(p.published_at_ms - c, n, p.published_at_ms) for p in publications for c, n in p.closes if n > 0]
     else:
         rows = [(p.waited_ms, 1, p.published_at_ms) for p in publications if p.waited_ms is not None]
     if not rows:

@@ -46,15 +46,11 @@ def _quality_tile(source: ReportInput, data: RunData, kinds: Mapping[str, bool])
     for model, entry in (source.summary.get("models") or {}).items():
         metrics = entry.get("progressive") or {}
         name = "auc" if kinds[model] else "rmse"
-        return _compared(
-            model, (metrics.get(name), metrics.get(f"{name}_base")), "all decisions", kinds=kinds
-        )
+        return _compared(model, (metrics.get(name), metrics.get(f"{name}_base")), "all decisions", kinds=kinds)
     return Tile("AUC", NONE, "nothing was scored")
 
 
-def _compared(
-    model: str, values: tuple[float | None, float | None], which: str, *, kinds: Mapping[str, bool]
-) -> Tile:
+def _compared(model: str, values: tuple[float | None, float | None], which: str, *, kinds: Mapping[str, bool]) -> Tile:
     metric = "AUC" if kinds[model] else "RMSE"
     several = f"{model}: " if len(kinds) > 1 else ""
     entity, base = (metric_text(value) for value in values)

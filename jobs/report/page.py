@@ -19,9 +19,7 @@ TEMPLATE = "report.html.j2"
 
 def write_report(output: Path, sections: Sequence[ReportInput]) -> Path:
     """Write the report of some runs and give its path; what a run lacks is said in the page, never raised."""
-    page = render(
-        [build_section(source, read_run(source), key=f"run{i}") for i, source in enumerate(sections)]
-    )
+    page = render([build_section(source, read_run(source), key=f"run{i}") for i, source in enumerate(sections)])
     output.parent.mkdir(parents=True, exist_ok=True)
     output.write_text(page, encoding="utf-8")
     return output

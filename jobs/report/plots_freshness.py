@@ -42,9 +42,7 @@ def freshness_picture(delays: Freshness | None, *, live: bool, name: str) -> Pic
             "The share of publications that were readable within so long of the learner's oldest update in "
             "them. A replay runs faster than its events came: this is the job's own time, not the news' age."
         )
-    svg = svg_of(
-        lambda axes: _draw_shares(axes, delays, live=live), name=f"{name} freshness", description=title
-    )
+    svg = svg_of(lambda axes: _draw_shares(axes, delays, live=live), name=f"{name} freshness", description=title)
     return Picture(title, shows, svg)
 
 

@@ -32,9 +32,7 @@ from jobs.summary import LAST
 __all__ = ["NO_BASE", "calibration_picture", "has_base", "quality_picture"]
 
 NO_SCORES = "No scores: the run was not asked for them (run it with --scores FILE)."
-NO_BASE = (
-    "This run has no base model: without the entity models all decisions score the same, and an AUC is 0.5."
-)
+NO_BASE = "This run has no base model: without the entity models all decisions score the same, and an AUC is 0.5."
 
 
 def has_base(scores: Scores) -> bool:
@@ -115,13 +113,9 @@ def calibration_picture(scores: Scores | None, *, name: str) -> Picture:
 def _draw_bins(axes: Axes, bins: Calibration) -> None:
     low = max(min(bins.probability.min(), bins.low.min()) - 0.02, 0.0)
     high = min(max(bins.probability.max(), bins.high.max()) + 0.02, 1.0)
-    axes.plot(
-        [low, high], [low, high], color=MUTED, linestyle="--", linewidth=1.0, label="perfectly calibrated"
-    )
+    axes.plot([low, high], [low, high], color=MUTED, linestyle="--", linewidth=1.0, label="perfectly calibrated")
     axes.vlines(bins.probability, bins.low, bins.high, color=ACCENT, alpha=0.5, linewidth=1.6)
-    axes.plot(
-        bins.probability, bins.rate, "o", color=ACCENT, markersize=4.5, label="observed, 95\u00a0% interval"
-    )
+    axes.plot(bins.probability, bins.rate, "o", color=ACCENT, markersize=4.5, label="observed, 95\u00a0% interval")
     axes.set_xlim(low, high)
     axes.set_ylim(low, high)
     axes.set_xlabel("learn-time probability of a positive reward")

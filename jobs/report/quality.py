@@ -70,9 +70,7 @@ def rolling(scores: Scores, *, logistic: bool) -> Rolling | None:
     values = np.array([quality(part, logistic=logistic)[1:] for part in parts])
     if np.isnan(values).all():
         return None
-    error = np.array(
-        [_error(part, value, logistic=logistic) for part, value in zip(parts, values[:, 0], strict=True)]
-    )
+    error = np.array([_error(part, value, logistic=logistic) for part, value in zip(parts, values[:, 0], strict=True)])
     return Rolling(window, scores.time_ms[ends - 1], values[:, 0], values[:, 1], error)
 
 

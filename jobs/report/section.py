@@ -127,9 +127,7 @@ def _progressive(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
 def _model_rows(summary: Mapping[str, Any]) -> Iterator[ModelRow]:
     names = {"auc": "AUC", "log_loss": "log loss (nats)", "rmse": "RMSE"}
     for model, metrics in _progressive(summary).items():
-        found = (
-            (names[name], metrics[name], metrics.get(f"{name}_base")) for name in names if name in metrics
-        )
+        found = ((names[name], metrics[name], metrics.get(f"{name}_base")) for name in names if name in metrics)
         yield ModelRow(model, int(metrics.get("count", 0)), tuple(found))
 
 

@@ -38,9 +38,7 @@ MAX_SQUARED_ERROR: Final = 1e9  # an error of 31,623
 
 # Every counter's name, as putting one together takes as long as the exponential that finds its bin.
 _BIN_NAMES: Final = {
-    scorer: tuple(
-        tuple(f"{PREFIX}{scorer}.{sign}.{i:04d}" for i in range(BINS)) for sign in ("negative", "positive")
-    )
+    scorer: tuple(tuple(f"{PREFIX}{scorer}.{sign}.{i:04d}" for i in range(BINS)) for sign in ("negative", "positive"))
     for scorer in ("base", "entity")
 }
 _Scored = Mapping[tuple[float, float], int]  # how many examples have a (label, score)

@@ -53,9 +53,7 @@ def reward(fields: Fields, *, model: str, reward_ms: int, arrival_ms: int, lates
             raise missing(field="reward", accepted="a number")
         raise BadRecord(reason="bad_reward", field="reward", value=show(value), rule="must be a number")
     event_ms = min(reward_ms, arrival_ms)
-    return Reward(
-        fields["message_id"], model, fields["decision_id"], float(value), decision_ms, arrival_ms, event_ms
-    )
+    return Reward(fields["message_id"], model, fields["decision_id"], float(value), decision_ms, arrival_ms, event_ms)
 
 
 def _count(fields: Fields) -> int:

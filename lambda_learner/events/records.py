@@ -47,9 +47,7 @@ def _entity(value: Any) -> tuple[str | None, list[Any] | None]:
     values = value if isinstance(value, list) else [value]
     key = entity_key(values) if values else None
     if key is None:
-        raise _bad(
-            field="entity", value=value, rule="must be a text, a number, a boolean, or a list of those"
-        )
+        raise _bad(field="entity", value=value, rule="must be a text, a number, a boolean, or a list of those")
     return key, values
 
 

@@ -84,9 +84,7 @@ def _in_order(examples: Iterable[Example]) -> list[Example]:
     ids = [example.decision_id for example in ordered]
     if len(set(ids)) == len(ids):
         return ordered
-    return sorted(
-        ordered, key=lambda e: (e.decision_id, e.label, e.weight, e.offset, sorted(e.features.items()))
-    )
+    return sorted(ordered, key=lambda e: (e.decision_id, e.label, e.weight, e.offset, sorted(e.features.items())))
 
 
 def _belief(state: EntityState | None, settings: LearnerSettings) -> Belief:

@@ -47,9 +47,7 @@ class _Point(NamedTuple):
 _Along = Callable[[float], _Point]  # the point so many Newton steps along a line
 
 
-def minimise_few(
-    kernel: list[_Row], start: _Row, labels: Sequence[float], weights: Sequence[float]
-) -> FewOptimum:
+def minimise_few(kernel: list[_Row], start: _Row, labels: Sequence[float], weights: Sequence[float]) -> FewOptimum:
     """Newton's method on the dual weights from 0, where the margins are `start`; they add kernel · dual."""
     point = _at([0.0] * len(start), start, start, labels, weights)
     for iteration in range(1, MAX_ITERATIONS + 1):

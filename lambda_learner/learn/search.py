@@ -117,9 +117,7 @@ def coefficient_space(features: FloatArray, prior: GaussianPosterior) -> Space:
     return Space(d, line, lambda shift: shift)
 
 
-def minimise(
-    space: Space, start: FloatArray, labels: FloatArray, weights: FloatArray, *, kind: Kind
-) -> Optimum:
+def minimise(space: Space, start: FloatArray, labels: FloatArray, weights: FloatArray, *, kind: Kind) -> Optimum:
     """Newton's method from the prior mean, whose margins are `start`, halving steps until they descend."""
     loss, against = LOSSES[kind], -weights
 

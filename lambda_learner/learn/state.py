@@ -76,9 +76,7 @@ class LearnerSettings:
         """The priors of the coefficients."""
         apart = self.intercept_precision
         intercept_precision = self.prior_precision if apart is None else apart
-        return CoefficientPrior(
-            self.prior_mean, self.prior_precision, self.intercept_mean, intercept_precision
-        )
+        return CoefficientPrior(self.prior_mean, self.prior_precision, self.intercept_mean, intercept_precision)
 
 
 class Example(NamedTuple):

@@ -54,9 +54,7 @@ class Document:
         """Give a text field."""
         value = self._fields.get(name)
         if not isinstance(value, str) or (among and value not in among):
-            raise self.failure(
-                self._path + name, f"one of {', '.join(among)}" if among else "a text", value=value
-            )
+            raise self.failure(self._path + name, f"one of {', '.join(among)}" if among else "a text", value=value)
         return value
 
     def integer(self, name: str, *, minimum: int) -> int:

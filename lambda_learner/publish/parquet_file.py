@@ -89,7 +89,5 @@ def table_from_bytes(data: bytes, key: str) -> pa.Table:
 
 def _with_schema(table: pa.Table) -> pa.Table:
     if "cholesky" not in table.column_names:
-        table = table.append_column(
-            SCHEMA.field("cholesky"), pa.nulls(table.num_rows, SCHEMA.field("cholesky").type)
-        )
+        table = table.append_column(SCHEMA.field("cholesky"), pa.nulls(table.num_rows, SCHEMA.field("cholesky").type))
     return single_chunk(table.select(SCHEMA.names).replace_schema_metadata(None).cast(SCHEMA))

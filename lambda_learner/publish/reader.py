@@ -42,9 +42,7 @@ def read_shard(
     return dict(load_shard(store, model, generation, shard).entities)
 
 
-def load_shard(
-    store: Store, model: str, generation: str, shard: int, *, previous: Shard = NOTHING_PUBLISHED
-) -> Shard:
+def load_shard(store: Store, model: str, generation: str, shard: int, *, previous: Shard = NOTHING_PUBLISHED) -> Shard:
     """Give the shard of the newest manifest; files that `previous` has merged already are not read again.
 
     Raises DamagedManifest or DamagedCoefficients, also for a manifest that `previous` had and that is gone.

@@ -125,9 +125,7 @@ class ShardWriter:
         etag = self._store.put_if(self._key, manifest.dumps(after), found.etag)
         return Published(close_ms, file, len(data), etag)
 
-    def _next_rows(
-        self, files: tuple[FileEntry, ...], rows: pa.Table
-    ) -> tuple[str, pa.Table, tuple[FileEntry, ...]]:
+    def _next_rows(self, files: tuple[FileEntry, ...], rows: pa.Table) -> tuple[str, pa.Table, tuple[FileEntry, ...]]:
         """Give the kind and rows of the file to write, and the files that stay live before it."""
         if rows.num_rows and is_merge_due(files, rows.num_rows):
             try:

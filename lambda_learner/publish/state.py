@@ -33,9 +33,7 @@ def to_state(coefficients: EntityCoefficients, *, generation: str) -> EntityStat
         generation=generation,
         fence_ms=coefficients.close_ms,
         names=tuple(names[index] for index in order),
-        posterior=GaussianPosterior(
-            coefficients.mean[order], np.ascontiguousarray(coefficients.precision[matrix])
-        ),
+        posterior=GaussianPosterior(coefficients.mean[order], np.ascontiguousarray(coefficients.precision[matrix])),
         count=coefficients.count,
         base_version=coefficients.base_version,
     )

@@ -71,9 +71,7 @@ class Delivery:
             f'"item":{self._items[visit.item]},"count":{candidates},{sample}'
             f'"context":{{"user_id":"u{visit.entity}","hour":{visit.ms // 3_600_000 % 24}}}'
         )
-        return decision_line(
-            decision_ms, 0, model=model_name(visit.model), decision_id=decision_id, rest=rest
-        )
+        return decision_line(decision_ms, 0, model=model_name(visit.model), decision_id=decision_id, rest=rest)
 
     def _reward(self, decision: Line, visit: Visit, value: float, *, lines: list[Line]) -> None:
         earned_ms = visit.ms + visit.reward_after_ms

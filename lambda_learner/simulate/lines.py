@@ -46,18 +46,14 @@ def render(line: Line, *, stamped: bool) -> bytes:
 def decision_line(decision_ms: int, sequence: int, *, model: str, decision_id: str, rest: str) -> Line:
     """Give a decision that arrives at the time of its id; `rest`: its JSON text after id and model."""
     body = f'{{"message_id":"{decision_id}","model":"{model}",{rest}'
-    return Line(
-        decision_ms, sequence, "decision", body, model, decision_id, decision_ms, decision_id, decision_ms
-    )
+    return Line(decision_ms, sequence, "decision", body, model, decision_id, decision_ms, decision_id, decision_ms)
 
 
 def reward_line(decision: Line, reward_ms: int, sequence: int, *, reward_id: str, value: float) -> Line:
     """Give a reward for a decision that arrives at the time of its own id."""
     model, decision_id, decision_ms = decision.model, decision.decision_id, decision.decision_ms
     body = f'{{"message_id":"{reward_id}","model":"{model}","reward":{value!r},"decision_id":"{decision_id}"'
-    return Line(
-        reward_ms, sequence, "reward", body, model, reward_id, reward_ms, decision_id, decision_ms, value
-    )
+    return Line(reward_ms, sequence, "reward", body, model, reward_id, reward_ms, decision_id, decision_ms, value)
 
 
 def heartbeat_line(time_ms: int, sequence: int) -> Line:

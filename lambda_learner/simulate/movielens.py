@@ -92,9 +92,7 @@ def event_lines(data: MovieLens, rng: np.random.Generator, *, decisions: int | N
             f'"item":{data.movies[movie]},"count":{CANDIDATES},"sample":{data.movies[sample]},'
             f'"context":{data.users[user]}'
         )
-        decision = decision_line(
-            time_s * MS, 2 * sequence, model=MODEL, decision_id=mint.at(time_s), rest=rest
-        )
+        decision = decision_line(time_s * MS, 2 * sequence, model=MODEL, decision_id=mint.at(time_s), rest=rest)
         while waiting and waiting[0] < decision:
             yield heappop(waiting)
         yield decision

@@ -106,9 +106,7 @@ def visits(
         *(ms, model, entity, item, sample, count, ahead_s, lost),
         _reward_after_ms(traffic, rng, n),
         np.where(rewarded, _values(rng, n), 0.0),
-        np.where(
-            rewarded & (rng.random(n) < _EXTRA_REWARDS), np.round(rng.gamma(1.0, 2.0, n) + 0.01, 2), 0.0
-        ),
+        np.where(rewarded & (rng.random(n) < _EXTRA_REWARDS), np.round(rng.gamma(1.0, 2.0, n) + 0.01, 2), 0.0),
         np.where(rng.random(n) < 0.8, ahead_s, 0),  # noqa: PLR2004  # the others are sent by a server
     )
     fates = (_fates(traffic, rng, late, wrong_clock=ahead_s > 0) for late in (decision_late, reward_late))
@@ -121,9 +119,7 @@ def _fates(
     n = len(late_by_ms)
     short_ms = max(traffic.rules.out_of_orderness_ms // 4, 1)  # delay and copy together stay within the bound
     delay_ms = np.minimum(rng.exponential(_NETWORK_MEAN_MS, n).astype(np.int64), short_ms)
-    copy = np.where(
-        rng.random(n) < traffic.duplicates, rng.choice((COPY, COPY, COPY, CONFLICT, LATE_COPY), n), NO_COPY
-    )
+    copy = np.where(rng.random(n) < traffic.duplicates, rng.choice((COPY, COPY, COPY, CONFLICT, LATE_COPY), n), NO_COPY)
     # A wrong clock's close may be far away, and a capped event time differs between copies.
     plain = wrong_clock | ((copy == LATE_COPY) & (traffic.late == 0))
     copy = np.where(plain & (copy != NO_COPY), COPY, copy)

@@ -53,8 +53,7 @@ def test_a_second_document_is_refused(tmp_path: Path) -> None:
 def test_every_key_that_stands_twice_is_named_with_both_lines(tmp_path: Path) -> None:
     problem = problem_of(tmp_path / "c", "a: 1\nb: {c: 1, c: 2}\na: 3\n")
     assert problem == (
-        "line 2: b.c: stands twice in b, first on line 2\n"
-        "line 3: a: stands twice in the file, first on line 1"
+        "line 2: b.c: stands twice in b, first on line 2\nline 3: a: stands twice in the file, first on line 1"
     )
 
 

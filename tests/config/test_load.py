@@ -211,9 +211,7 @@ def test_a_wrong_learner_is_refused(problems: Fail, learner: str, expected: str)
     assert expected in problem
 
 
-@pytest.mark.parametrize(
-    "reward", ["window: 999 ms", "window: 0", "window: 1.5 s", "function: avg", "max: 0"]
-)
+@pytest.mark.parametrize("reward", ["window: 999 ms", "window: 0", "window: 1.5 s", "function: avg", "max: 0"])
 def test_a_wrong_reward_is_refused(problems: Fail, reward: str) -> None:
     (problem,) = problems("models: {m: {reward: {" + reward + "}}}\n")
     assert problem.startswith("line 1: models.m.reward.")

@@ -74,9 +74,7 @@ def test_it_agrees_with_the_truth_minute_by_minute(tmp_path: Path) -> None:
     for minute, classes in truth["by_minute"].items():
         counts = oracle.by_minute[int(minute)]
         known = {name for name in classes if name not in ("lines", "dead_lettered")}
-        assert {name: counts[name] for name in counts if name != "lines"} == {
-            name: classes[name] for name in known
-        }
+        assert {name: counts[name] for name in counts if name != "lines"} == {name: classes[name] for name in known}
 
 
 def test_the_order_of_lines_and_their_files_do_not_matter(tmp_path: Path) -> None:

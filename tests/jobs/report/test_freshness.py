@@ -46,17 +46,12 @@ def test_delays_over_time_are_summed_up_in_bins_that_leave_no_one_out() -> None:
 
 
 def test_a_line_without_closes_counts_its_entities_at_its_newest_close() -> None:
-    line = (
-        '{"model":"m","shard":1,"close_ms":9000,"entities":4,"newest_close_ms":8000,"published_at_ms":9500}'
-    )
+    line = '{"model":"m","shard":1,"close_ms":9000,"entities":4,"newest_close_ms":8000,"published_at_ms":9500}'
     assert read_publications([line], []) == (Publication(9_500, None, ((8_000, 4),)),)
 
 
 def test_a_publication_that_a_restart_tells_of_again_counts_at_its_first_time() -> None:
-    lines = [
-        f'{{"model":"m","shard":1,"close_ms":9000,"waited_ms":1,"published_at_ms":{t}}}'
-        for t in (9_900, 9_500)
-    ]
+    lines = [f'{{"model":"m","shard":1,"close_ms":9000,"waited_ms":1,"published_at_ms":{t}}}' for t in (9_900, 9_500)]
     assert [p.published_at_ms for p in read_publications(lines, [])] == [9_500]
 
 

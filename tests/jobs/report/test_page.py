@@ -157,9 +157,7 @@ def test_a_linear_model_is_shown_by_its_error_and_not_by_rates(
     assert "Calibration" not in page
 
 
-def test_each_of_several_models_has_its_pictures(
-    tmp_path: Path, write_run: WriteRun, score_rows: Rows
-) -> None:
+def test_each_of_several_models_has_its_pictures(tmp_path: Path, write_run: WriteRun, score_rows: Rows) -> None:
     rows = score_rows(1_200) + score_rows(1_100, model="songs")
     page = page_of(tmp_path, write_run(scores=rows))
     assert "Progressive AUC over event time: films" in page
@@ -193,9 +191,7 @@ def test_lines_that_are_not_whole_are_left_out_and_counted(
     assert "3 lines of the run's files could not be read" in page_of(tmp_path, source).replace("&#39;", "'")
 
 
-def test_scores_that_are_not_finite_are_left_out(
-    tmp_path: Path, write_run: WriteRun, score_rows: Rows
-) -> None:
+def test_scores_that_are_not_finite_are_left_out(tmp_path: Path, write_run: WriteRun, score_rows: Rows) -> None:
     rows = [*score_rows(1_200), score_rows(1)[0] | {"score": float("nan")}]
     page = page_of(tmp_path, write_run(scores=rows))
     assert "all 1,200: " in page

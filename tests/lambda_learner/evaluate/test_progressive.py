@@ -55,9 +55,7 @@ def test_linear_metrics_from_counters_are_those_of_the_scores() -> None:
 
 @pytest.mark.parametrize("kind", ["logistic", "linear"])
 @given(scores=SCORES, cut=st.integers(0, 30), seed=st.integers())
-def test_any_split_and_order_give_the_same_counters(
-    kind: Kind, scores: list[Score], cut: int, seed: int
-) -> None:
+def test_any_split_and_order_give_the_same_counters(kind: Kind, scores: list[Score], cut: int, seed: int) -> None:
     mixed = random.Random(seed).sample(scores, len(scores))
     parts = merged(counted(mixed[:cut], kind), counted(mixed[cut:], kind))
     assert parts == counted(scores, kind)

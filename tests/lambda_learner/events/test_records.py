@@ -55,9 +55,7 @@ def test_a_term_may_be_left_out_or_null_and_a_boolean_is_a_number() -> None:
     assert read(features=[]).features == ()
 
 
-@pytest.mark.parametrize(
-    ("entity", "key"), [(7, "[7]"), ("7", '["7"]'), (["a", 1], '["a",1]'), (True, "[true]")]
-)
+@pytest.mark.parametrize(("entity", "key"), [(7, "[7]"), ("7", '["7"]'), (["a", 1], '["a",1]'), (True, "[true]")])
 def test_an_entity_has_the_key_that_a_decision_of_it_has(entity: object, key: str) -> None:
     assert read(entity=entity).entity == key
 

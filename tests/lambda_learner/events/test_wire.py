@@ -62,9 +62,7 @@ def test_a_line_over_the_size_limit_is_refused_unread() -> None:
 
 
 def test_a_newline_at_the_end_does_no_harm() -> None:
-    assert decode(line(REWARD) + b"\r\n", arrival_ms=ARRIVAL_MS) == decode(
-        line(REWARD), arrival_ms=ARRIVAL_MS
-    )
+    assert decode(line(REWARD) + b"\r\n", arrival_ms=ARRIVAL_MS) == decode(line(REWARD), arrival_ms=ARRIVAL_MS)
 
 
 def test_unknown_fields_are_ignored() -> None:

@@ -13,10 +13,7 @@ from hypothesis import strategies as st
 from lambda_learner.features import entity_key, entity_of
 
 SCALARS = (
-    st.text()
-    | st.booleans()
-    | st.integers(-(2**63), 2**64 - 1)
-    | st.floats(allow_nan=False, allow_infinity=False)
+    st.text() | st.booleans() | st.integers(-(2**63), 2**64 - 1) | st.floats(allow_nan=False, allow_infinity=False)
 )
 
 
@@ -43,9 +40,7 @@ def test_integers_over_64_bits_are_the_floats_that_a_line_has() -> None:
     assert entity_key([2**64]) == entity_key([float(2**64)]) == "[1.8446744073709552e+19]"
 
 
-@pytest.mark.parametrize(
-    "value", [None, [], ["u1"], {}, {"id": 1}, math.nan, math.inf, -math.inf, 10**400], ids=str
-)
+@pytest.mark.parametrize("value", [None, [], ["u1"], {}, {"id": 1}, math.nan, math.inf, -math.inf, 10**400], ids=str)
 def test_what_is_missing_null_or_no_finite_scalar_has_no_entity(value: Any) -> None:
     assert entity_key([value]) is None
     assert entity_of(None, {"a": "u", "b": value}, ["context.a", "context.b"]) is None

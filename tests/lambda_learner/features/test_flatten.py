@@ -117,9 +117,7 @@ def test_any_json_gives_finite_bounded_features_in_order(item: Any, context: Any
     assert not any(name == "context.a" or name.startswith("context.a.") for name, _ in result.values)
 
 
-@given(
-    st.dictionaries(KEYS, st.integers(1, 9), max_size=4), st.dictionaries(KEYS, st.integers(1, 9), max_size=4)
-)
+@given(st.dictionaries(KEYS, st.integers(1, 9), max_size=4), st.dictionaries(KEYS, st.integers(1, 9), max_size=4))
 def test_different_keys_never_share_a_name(one: dict[str, int], nested: dict[str, int]) -> None:
     assert len(features({**one, "nested": nested}).values) == len({**one, "nested": 0}) - 1 + len(nested)
 

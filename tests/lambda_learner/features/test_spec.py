@@ -37,9 +37,7 @@ def test_crosses_alone_leave_the_paths_empty() -> None:
     assert FeatureSpec.parse(["item.a × item.b"]).paths == ()
 
 
-@pytest.mark.parametrize(
-    "text", ["", "items", "user.id", "item.", ".item", "item..a", "item.a\\", "item × ", "×"]
-)
+@pytest.mark.parametrize("text", ["", "items", "user.id", "item.", ".item", "item..a", "item.a\\", "item × ", "×"])
 def test_what_is_no_path_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="a path is item or context"):
         FeatureSpec.parse([text])

@@ -87,9 +87,7 @@ def test_a_state_of_another_generation_counts_for_nothing() -> None:
 
 
 def test_the_intercept_has_a_prior_of_its_own() -> None:
-    settings = LearnerSettings(
-        kind="linear", intercept_mean=3.0, intercept_precision=7.0, prior_precision=2.0
-    )
+    settings = LearnerSettings(kind="linear", intercept_mean=3.0, intercept_precision=7.0, prior_precision=2.0)
     state = learned(None, Example("1", {A: 1.0}, 3.0), settings=settings).state
     assert mean_of(state) == pytest.approx({INTERCEPT: 3.0, A: 0.0})
     assert precision_of(state) == pytest.approx({INTERCEPT: 8.0, A: 3.0})
@@ -152,9 +150,7 @@ def test_a_full_posterior_integrates_dropped_features_out() -> None:
     np.testing.assert_allclose(kept.posterior.precision, expected)
 
 
-@pytest.mark.parametrize(
-    "bad", [Example("2", {A: 1.0}, 1.0, weight=math.inf), Example("2", {A: math.nan}, 1.0)]
-)
+@pytest.mark.parametrize("bad", [Example("2", {A: 1.0}, 1.0, weight=math.inf), Example("2", {A: math.nan}, 1.0)])
 @pytest.mark.parametrize("kind", ["linear", "logistic"])
 @pytest.mark.parametrize("form", ["diagonal", "full"])
 def test_a_window_that_is_not_finite_is_passed_over(bad: Example, kind: Kind, form: str) -> None:

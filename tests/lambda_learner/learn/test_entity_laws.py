@@ -42,9 +42,7 @@ def windows(draw: st.DrawFn) -> list[list[Example]]:
     return made
 
 
-def run(
-    windows: Sequence[Sequence[Example]], settings: LearnerSettings, *, restart: bool = False
-) -> list[bytes]:
+def run(windows: Sequence[Sequence[Example]], settings: LearnerSettings, *, restart: bool = False) -> list[bytes]:
     """The state's bytes after each window, going through bytes between windows if asked."""
     state: EntityState | None = None
     seen = []
@@ -56,9 +54,7 @@ def run(
 
 
 @given(windows=windows(), settings=SETTINGS)
-def test_restored_is_never_stopped_bit_for_bit(
-    windows: list[list[Example]], settings: LearnerSettings
-) -> None:
+def test_restored_is_never_stopped_bit_for_bit(windows: list[list[Example]], settings: LearnerSettings) -> None:
     assert run(windows, settings, restart=True) == run(windows, settings)
 
 
@@ -69,9 +65,7 @@ def test_the_order_of_arrival_leaves_no_trace(
     rng = random.Random(seed)
     shuffled = []
     for window in windows:
-        mixed = [
-            e._replace(features=dict(rng.sample(list(e.features.items()), len(e.features)))) for e in window
-        ]
+        mixed = [e._replace(features=dict(rng.sample(list(e.features.items()), len(e.features)))) for e in window]
         shuffled.append(rng.sample(mixed, len(mixed)))
     assert run(shuffled, settings) == run(windows, settings)
 

@@ -34,9 +34,7 @@ def evidence(state: EntityState, settings: LearnerSettings) -> float:
 
 @pytest.mark.parametrize("form", FORMS)
 def test_a_silent_coefficient_returns_to_its_prior_geometrically(form: Form) -> None:
-    settings = LearnerSettings(
-        kind="linear", prior_mean=0.3, prior_precision=2.0, posterior=form, forgetting=0.5
-    )
+    settings = LearnerSettings(kind="linear", prior_mean=0.3, prior_precision=2.0, posterior=form, forgetting=0.5)
     state = taught(settings)
     for i in range(1, 60):
         before, state = state, learned(state, 1, settings, close_ms=i)
@@ -56,9 +54,7 @@ def test_without_forgetting_a_silent_coefficient_keeps_its_bits(form: Form) -> N
 def test_forgetting_by_batch_does_not_look_at_the_number_of_records() -> None:
     settings = LearnerSettings(kind="linear", forgetting=0.9)
     start = evidence(taught(settings), settings)
-    assert evidence(learned(taught(settings), 5, settings, close_ms=1), settings) == pytest.approx(
-        0.9 * start
-    )
+    assert evidence(learned(taught(settings), 5, settings, close_ms=1), settings) == pytest.approx(0.9 * start)
 
 
 def test_forgetting_by_record_counts_each_record() -> None:

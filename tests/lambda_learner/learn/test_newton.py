@@ -52,9 +52,7 @@ def test_the_golden_losses_are_met(case: dict[str, Any]) -> None:
 def test_one_linear_record_moves_the_mean_by_its_share_of_the_residual() -> None:
     # Prior N(1, 1/4), noise variance 1/2, x = 2, y = 5: precision 4 + 2·4 = 12, mean 1 + (2·2·3)/12
     prior = GaussianPosterior(np.array([1.0]), np.array([4.0]))
-    result = update(
-        np.array([[2.0]]), np.array([5.0]), ONE, NOTHING, prior, kind="linear", noise_variance=0.5
-    )
+    result = update(np.array([[2.0]]), np.array([5.0]), ONE, NOTHING, prior, kind="linear", noise_variance=0.5)
     np.testing.assert_allclose(result.posterior.precision, [12.0], rtol=1e-15)
     np.testing.assert_allclose(result.posterior.mean, [2.0], rtol=1e-15)
     assert result.loss == pytest.approx(0.5 * (1.0 / 0.5) + 0.5 * 4.0, rel=1e-15)

@@ -139,9 +139,7 @@ def test_a_linear_batch_is_its_records_one_at_a_time(seed: int, n: int, d: int) 
 def test_plain_floats_and_arrays_find_the_same_dual_weights(seed: int, n: int, *, full: bool) -> None:
     case = random_case(seed, n, 8, kind="logistic", full=full)
     start = case.features @ case.prior.mean + case.offsets
-    arrays = minimise(
-        record_space(case.features, case.prior), start, case.labels, case.weights, kind="logistic"
-    )
+    arrays = minimise(record_space(case.features, case.prior), start, case.labels, case.weights, kind="logistic")
     kernel = dual_kernel(case.features, case.prior)[1].tolist()
     few = minimise_few(kernel, start.tolist(), case.labels.tolist(), case.weights.tolist())
     np.testing.assert_allclose(few.dual, arrays.point.unknowns, rtol=1e-7, atol=1e-9)

@@ -39,9 +39,7 @@ def merged(store: Any, coefficients: Build) -> tuple[ShardWriter, tuple[FileEntr
     return writer, deltas
 
 
-def _collect_at(
-    writer: ShardWriter, store: Any, now_ms: int, pinned: tuple[str, ...] = ()
-) -> tuple[str, ...]:
+def _collect_at(writer: ShardWriter, store: Any, now_ms: int, pinned: tuple[str, ...] = ()) -> tuple[str, ...]:
     store.now_ms = now_ms
     return writer.collect_garbage(now_ms, GRACE_MS, pinned)
 

@@ -39,9 +39,7 @@ def test_another_job_is_refused_and_told_what_to_do(store: Store) -> None:
     assert owner.read_owner(store) == owner.Owner("a", 1)
 
 
-def test_a_take_over_fences_the_old_owner_at_its_next_publish_on_every_shard(
-    store: Store, coefficients: Build
-) -> None:
+def test_a_take_over_fences_the_old_owner_at_its_next_publish_on_every_shard(store: Store, coefficients: Build) -> None:
     old = owner.claim(store, "old", take_over=False)
     for shard in (0, 1):
         _writer(store, old, shard).publish(1000, [coefficients("e")])

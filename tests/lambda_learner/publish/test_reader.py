@@ -69,9 +69,7 @@ def test_files_merged_before_are_not_read_again(store: Any, writer: ShardWriter,
     assert sorted(first.entities) == ["a", "b"]
 
 
-def test_a_file_that_is_missing_is_an_error_that_names_it(
-    store: Any, writer: ShardWriter, coefficients: Build
-) -> None:
+def test_a_file_that_is_missing_is_an_error_that_names_it(store: Any, writer: ShardWriter, coefficients: Build) -> None:
     writer.publish(1000, [coefficients("a")])
     (entry,) = _files(store)
     store.delete(entry.key)

@@ -31,9 +31,7 @@ def _manifest(store: Store) -> Manifest:
     return found.manifest
 
 
-def test_a_publish_writes_a_delta_and_commits_it(
-    store: Any, writer: ShardWriter, coefficients: Build
-) -> None:
+def test_a_publish_writes_a_delta_and_commits_it(store: Any, writer: ShardWriter, coefficients: Build) -> None:
     one = coefficients("e")
     published = writer.publish(5000, [one])
     assert published is not None
@@ -54,9 +52,7 @@ def test_publishing_a_window_again_or_an_older_one_changes_nothing(
     assert store.objects == before
 
 
-def test_a_window_without_updates_moves_the_close_on_and_writes_no_file(
-    store: Any, writer: ShardWriter
-) -> None:
+def test_a_window_without_updates_moves_the_close_on_and_writes_no_file(store: Any, writer: ShardWriter) -> None:
     published = writer.publish(5000, [])
     assert published is not None
     assert published.file is None
@@ -64,14 +60,10 @@ def test_a_window_without_updates_moves_the_close_on_and_writes_no_file(
     assert list(store.objects) == [MANIFEST]
 
 
-def test_an_older_epoch_is_fenced_and_changes_nothing(
-    store: Any, writer: ShardWriter, coefficients: Build
-) -> None:
+def test_an_older_epoch_is_fenced_and_changes_nothing(store: Any, writer: ShardWriter, coefficients: Build) -> None:
     ShardWriter(store, "movies", "g", 0, 2).publish(5000, [coefficients("e")])
     before = dict(store.objects)
-    with pytest.raises(
-        Fenced, match=r"manifest.json belongs to epoch 2, this writer has epoch 1.*--take-over"
-    ):
+    with pytest.raises(Fenced, match=r"manifest.json belongs to epoch 2, this writer has epoch 1.*--take-over"):
         writer.publish(6000, [coefficients("e")])
     with pytest.raises(Fenced):
         writer.collect_garbage(0, 0)
@@ -162,9 +154,7 @@ def test_a_file_that_another_content_left_is_not_written_over(
     assert list(read_shard(store, "movies", "g", 0)) == ["e"]
 
 
-def test_a_damaged_manifest_stops_the_writer_with_its_key_and_what_to_do(
-    store: Store, writer: ShardWriter
-) -> None:
+def test_a_damaged_manifest_stops_the_writer_with_its_key_and_what_to_do(store: Store, writer: ShardWriter) -> None:
     store.put(MANIFEST, b"{}")
     with pytest.raises(DamagedManifest, match=rf"{MANIFEST} is damaged: .*--fresh"):
         writer.publish(5000, [])

@@ -31,9 +31,7 @@ def _examples(window: int) -> list[Example]:
 
 def _learned(settings: LearnerSettings, state: EntityState | None, windows: range) -> EntityState:
     for window in windows:
-        result = learn(
-            state, _examples(window), close_ms=(window + 1) * 10_000, generation="g", settings=settings
-        )
+        result = learn(state, _examples(window), close_ms=(window + 1) * 10_000, generation="g", settings=settings)
         assert result.outcome == "learned"
         state = result.state
     assert state is not None

@@ -72,9 +72,7 @@ def test_a_deleted_object_is_gone_and_may_be_deleted_again(folder: FolderStore) 
     assert _keys(folder) == []
 
 
-def test_modified_is_the_time_of_the_last_put_even_of_the_same_content(
-    folder: FolderStore, tmp_path: Path
-) -> None:
+def test_modified_is_the_time_of_the_last_put_even_of_the_same_content(folder: FolderStore, tmp_path: Path) -> None:
     folder.put("a", b"x")
     os.utime(tmp_path / "bucket" / "a", ns=(0, 5_000_000_000))
     assert next(folder.list("a")).modified_ms == 5_000
@@ -83,9 +81,7 @@ def test_modified_is_the_time_of_the_last_put_even_of_the_same_content(
 
 
 @pytest.mark.parametrize("key", ["", "/a", "a/", "a//b", ".", "../a", "a/../b", "a/.hidden", "a\0", "a\\b"])
-def test_a_key_that_could_leave_the_bucket_or_meet_our_own_files_is_refused(
-    folder: FolderStore, key: str
-) -> None:
+def test_a_key_that_could_leave_the_bucket_or_meet_our_own_files_is_refused(folder: FolderStore, key: str) -> None:
     with pytest.raises(ValueError, match="a key is names joined by"):
         folder.get(key)
     with pytest.raises(ValueError, match="a key is names joined by"):
@@ -161,9 +157,7 @@ def test_a_store_is_opened_by_file_url_by_path_text_or_by_path(tmp_path: Path) -
         assert open_store(url).get("k") is not None
 
 
-def test_a_relative_file_url_is_relative_to_the_working_folder(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_relative_file_url_is_relative_to_the_working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     open_store("file:bucket/models").put("k", b"v")
     assert (tmp_path / "bucket" / "models" / "k").read_bytes() == b"v"

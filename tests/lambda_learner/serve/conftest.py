@@ -52,9 +52,7 @@ class Bucket:
         self.close_ms += 1000
         for shard in range(self.generation.shards):
             mine = [u for u in updates if shard_of(u.entity, self.generation.shards) == shard]
-            ShardWriter(self.store, "movies", self.generation.generation, shard, 1).publish(
-                self.close_ms, mine
-            )
+            ShardWriter(self.store, "movies", self.generation.generation, shard, 1).publish(self.close_ms, mine)
 
     def learned(
         self, entity: str, means: dict[str, float], *, precision: Any = 1.0, intercept: float = 0.0

@@ -88,9 +88,7 @@ def test_without_exploration_or_with_alpha_0_scores_are_the_means_and_draw_nothi
 
 
 def test_the_worse_item_is_still_shown_as_often_as_its_chance_to_be_the_better(bucket: Any) -> None:
-    bucket.publish(
-        bucket.learned('["u1"]', {"drama": 0.0, "comedy": 1.0}, precision=np.array([1.0, 2.0, 2.0]))
-    )
+    bucket.publish(bucket.learned('["u1"]', {"drama": 0.0, "comedy": 1.0}, precision=np.array([1.0, 2.0, 2.0])))
     draws = _draws(bucket, [DRAMA, COMEDY])
     # The difference is N(-1, 1/2 + 1/2): P(> 0) = Φ(-1) = .1587, one standard error .0058.
     assert (draws[:, 0] > draws[:, 1]).mean() == pytest.approx(0.1587, abs=0.029)

@@ -94,11 +94,7 @@ def test_the_identities_of_the_counters_hold_and_every_class_occurs() -> None:
     assert c["decisions"] == c["joined"] + c["duplicate_decisions"] + c["late_decisions"]
     assert (
         c["rewards"]
-        == c["credited"]
-        + c["duplicate_rewards"]
-        + c["after_deadline"]
-        + c["orphan_rewards"]
-        + (c["late_rewards"])
+        == c["credited"] + c["duplicate_rewards"] + c["after_deadline"] + c["orphan_rewards"] + (c["late_rewards"])
     )
     assert c["records"] == c["learned_records"] + c["duplicate_records"] + c["late_records"]
     assert [name for name, number in c.items() if not number] == ["excess_rewards"]
@@ -106,9 +102,7 @@ def test_the_identities_of_the_counters_hold_and_every_class_occurs() -> None:
 
 def test_shares_are_about_those_that_were_asked_for() -> None:
     c = truth_of(traffic(20_000, duplicates=0.02, late=0.02, orphans=0.01, bad=0.02))["counters"]
-    assert c["duplicate_decisions"] == pytest.approx(
-        0.02 * 0.8 * 20_000, rel=0.2
-    )  # a fifth of copies come late
+    assert c["duplicate_decisions"] == pytest.approx(0.02 * 0.8 * 20_000, rel=0.2)  # a fifth of copies come late
     assert c["late_decisions"] == pytest.approx(0.024 * 20_000, rel=0.2)
     assert c["dead_lettered"] == pytest.approx(0.02 * 20_000, rel=0.2)
 
@@ -131,9 +125,7 @@ def test_rewards_that_wait_for_a_deadline_are_made_by_the_share_asked_for() -> N
 
 
 def test_decisions_have_features_of_every_type_and_the_entity_in_the_context() -> None:
-    decisions = [
-        orjson.loads(render(line, stamped=False)) for line in lines_of(traffic(500, entities=50))[:400]
-    ]
+    decisions = [orjson.loads(render(line, stamped=False)) for line in lines_of(traffic(500, entities=50))[:400]]
     items = [fields["item"] for fields in decisions if "item" in fields]
     assert all(3 <= len(item) <= 6 for item in items)
     assert {type(item[name]) for item in items for name in item} == {str, float, list, bool, dict}

@@ -19,9 +19,7 @@ def decision(arrival_ms: int = T, decision_id: str = "d", ms: int = T, variant: 
 def reward(
     arrival_ms: int, reward_id: str = "r", decision_id: str = "d", ms: int | None = None, value: float = 1.0
 ) -> Line:
-    line = reward_line(
-        decision(decision_id=decision_id), ms or arrival_ms, 0, reward_id=reward_id, value=value
-    )
+    line = reward_line(decision(decision_id=decision_id), ms or arrival_ms, 0, reward_id=reward_id, value=value)
     return line._replace(arrival_ms=arrival_ms)
 
 
@@ -130,9 +128,7 @@ def test_rewards_over_the_cap_are_credited_and_not_added() -> None:
 
 
 def test_minutes_add_up_to_the_counters() -> None:
-    truth = truth_of(
-        [decision(), reward(T + 59_000), decision(T + 120_000, "e", T + 120_000), heartbeat_line(T, 0)]
-    )
+    truth = truth_of([decision(), reward(T + 59_000), decision(T + 120_000, "e", T + 120_000), heartbeat_line(T, 0)])
     totals: dict[str, int] = dict.fromkeys(truth["counters"], 0)
     for classes in truth["by_minute"].values():
         for name, number in classes.items():
