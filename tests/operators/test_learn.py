@@ -1,91 +1,31 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_learner.learn.state import EntityState
 from lambda_learner.learn.state_format import to_bytes
-from lambda_learner.policy import ModelPolicy, Policies
-from lambda_learner.publish import FileEntry, FolderStore, ShardWriter, from_state, read_manifest, shard_of
-from operators.files import Line
-from operators.learn import DROPPED, Learn, decode_state, encode_state
-from operators.parse import ONE_ENTITY, Parser
-from operators.rows import FIELD, ROW
-from operators.warm_start import WarmStart
+from lambda_learner.policy import ModelPolicy
+from lambda_learner.publish import shard_of
+from operators.learn import decode_state, encode_state
+from operators.parse import ONE_ENTITY
+from operators.rows import FIELD
 from tests.harness.cases import (
     ONE_ENTITY_POLICY,
     POLICY,
     T0_MS,
     T0_S,
     decision_line,
-    joined,
     ksuid,
     record_line,
     reward_line,
 )
 from tests.harness.fake_flink import Driven
-
-Batch = tuple[str, str | None, int, str]
-U = '["u"]'
-TTL_MS = 60_000
-MORTAL = replace(POLICY, entity_ttl_ms=TTL_MS)
-
-
-def batches(lines: Iterable[bytes], policy: ModelPolicy = POLICY) -> list[Batch]:
-    """What the batch stage hands on for lines, in order of time."""
-    parser = Parser(Policies({}, policy), max_message_bytes=10_000, max_clock_skew_ms=0)
-    parsed = parser.parse([Line(0, line) for line in lines], source="f", arrival_ms=T0_MS + 10**9)
-    assert parsed.dead_letters == []
-    windows = sorted(joined(parsed.rows).items(), key=lambda item: item[0][0])
-    return [(model, entity, close_ms, text) for (close_ms, model, entity), text in windows]
-
-
-def learn(
-    policy: ModelPolicy = POLICY,
-    *,
-    warm_start: WarmStart | None = None,
-    with_scores: bool = False,
-    unordered: bool = False,
-) -> Learn:
-    start = WarmStart("/nowhere") if warm_start is None else warm_start
-    return Learn(Policies({}, policy), warm_start=start, with_scores=with_scores, unordered=unordered)
-
-
-def feed(driven: Driven, given: Sequence[Batch]) -> list[Any]:
-    """Hand over batches; event time reaches a window's close after it, as in Flink."""
-    out = []
-    for model, entity, close_ms, text in given:
-        out += driven.element(f"{model}{FIELD}{entity if entity else text[27]}", (model, entity, close_ms, text))
-    return out
-
-
-def state_of(update: Any) -> EntityState:
-    return decode_state(update[1][2])
-
-
-def summary(updates: Iterable[Any]) -> list[tuple[str, int, bool]]:
-    """Entity, close and whether it is a tombstone, of updates."""
-    return [(update[1][0], update[1][1], update[1][2] == DROPPED) for update in updates]
-
-
-def counts(driven: Driven) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for text in driven.side["counts"]:
-        for part in text.split(ROW):
-            total[part.rpartition(FIELD)[2]] += int(part[:19])
-    return total
-
-
-def decisions(*seconds: int, user: Any = "u", policy: ModelPolicy = POLICY) -> list[Batch]:
-    return batches([decision_line(second, number, user=user) for number, second in enumerate(seconds)], policy)
+from tests.harness.learning import MORTAL, Batch, U, batches, counts, decisions, feed, learn, state_of, summary
 
 
 def test_a_window_is_learned_once_and_goes_to_its_shard() -> None:
@@ -230,146 +170,6 @@ def test_rows_without_entity_are_counted_in_batch_mode_too() -> None:
     feed(driven, decisions(1, 2, user=None))
     assert driven.end() == []
     assert counts(driven)["no_entity"] == 2
-
-
-# Time to live.
-
-
-def test_an_idle_entity_is_dropped_with_a_tombstone_when_its_time_is_over() -> None:
-    driven = Driven(learn(MORTAL))
-    feed(driven, decisions(1))
-    expiry_ms = T0_MS + 30_000 + TTL_MS
-    assert driven.watermark(expiry_ms - 1) == []
-    assert summary(driven.watermark(expiry_ms)) == [(U, expiry_ms, True)]
-
-
-def test_an_entity_that_is_seen_in_time_lives_on() -> None:
-    driven = Driven(learn(MORTAL))
-    first, second = decisions(1, 51)
-    feed(driven, [first])
-    driven.watermark(second[2] - 1)
-    feed(driven, [second])
-    assert driven.watermark(first[2] + TTL_MS) == []
-    assert summary(driven.watermark(second[2] + TTL_MS)) == [(U, second[2] + TTL_MS, True)]
-
-
-@given(seconds=st.lists(st.integers(0, 400), min_size=1, max_size=7, unique=True), steps=st.lists(st.integers(0, 600)))
-def test_it_does_not_matter_whether_the_timer_has_fired_before_the_next_window(
-    seconds: list[int], steps: list[int]
-) -> None:
-    """Watermarks between the windows fire timers; without any of them the same updates come out."""
-    given = decisions(*seconds, policy=MORTAL)
-    timed, lazy = Driven(learn(MORTAL)), Driven(learn(MORTAL))
-    for batch in given:
-        for step in sorted(steps):
-            if timed.keyed.watermark_ms < T0_MS + step * 1000 < batch[2]:
-                timed.watermark(T0_MS + step * 1000)
-        feed(timed, [batch])
-        feed(lazy, [batch])
-    assert list(map(tuple, timed.main)) == list(map(tuple, lazy.main))
-
-
-def test_an_entity_that_comes_back_begins_anew() -> None:
-    driven = Driven(learn(MORTAL))
-    first, back = decisions(1, 200)
-    feed(driven, [first])
-    driven.watermark(back[2] - 1)
-    (update,) = feed(driven, [back])
-    assert state_of(update).count == 1
-
-
-def test_a_window_at_the_very_end_of_its_time_still_finds_the_entity() -> None:
-    driven = Driven(learn(MORTAL))
-    first, last = decisions(1, 1 + TTL_MS // 1000)
-    assert last[2] == first[2] + TTL_MS
-    assert summary(feed(driven, [first, last])) == [(U, first[2], False), (U, last[2], False)]
-
-
-def test_the_end_of_the_input_drops_nobody() -> None:
-    driven = Driven(learn(MORTAL))
-    feed(driven, decisions(1))
-    assert driven.end() == []
-
-
-# Warm start.
-
-
-def pinned(folder: Path, update: Any) -> WarmStart:
-    """A warm start from a bucket to which an update was published."""
-    key = "m", POLICY.generation, shard_of(U, POLICY.shards)
-    store = FolderStore(folder)
-    ShardWriter(store, *key, 1).publish(update[1][1], [from_state(U, state_of(update))])
-    found = read_manifest(store, *key)
-    assert found is not None
-    files: tuple[FileEntry, ...] = found.manifest.files
-    return WarmStart(str(folder), {key: files})
-
-
-def test_a_key_without_state_goes_on_from_what_was_published(tmp_path: Path) -> None:
-    first, second = decisions(1, 11)
-    whole = Driven(learn())
-    update, expected = feed(whole, [first, second])
-    driven = Driven(learn(warm_start=pinned(tmp_path, update)))
-    (found,) = feed(driven, [second])
-    assert to_bytes(state_of(found)) == to_bytes(state_of(expected))
-
-
-def test_a_window_that_was_published_is_not_learned_again(tmp_path: Path) -> None:
-    first = decisions(1)
-    (update,) = feed(Driven(learn()), first)
-    driven = Driven(learn(warm_start=pinned(tmp_path, update)))
-    assert feed(driven, first) == []
-    assert counts(driven)["already_learned"] == 1
-
-
-def test_a_key_with_state_does_not_look_at_what_was_published(tmp_path: Path) -> None:
-    first, second, third = decisions(1, 11, 21)
-    driven = Driven(learn())
-    feed(driven, [first])
-    _, later = feed(Driven(learn()), [first, second])
-    restored = driven.restored(learn(warm_start=pinned(tmp_path, later)))
-    (update,) = feed(restored, [third])
-    assert state_of(update).count == 2
-
-
-def test_a_dropped_entity_does_not_come_back_from_what_was_published(tmp_path: Path) -> None:
-    first, back = decisions(1, 200)
-    driven = Driven(learn(MORTAL))
-    (update,) = feed(driven, [first])
-    driven.watermark(back[2] - 1)
-    restored = driven.restored(learn(MORTAL, warm_start=pinned(tmp_path, update)))
-    (found,) = feed(restored, [back])
-    assert state_of(found).count == 1
-
-
-def test_what_was_published_too_long_ago_is_dropped_as_state_would_be(tmp_path: Path) -> None:
-    first, back = decisions(1, 200)
-    (update,) = feed(Driven(learn(MORTAL)), [first])
-    driven = Driven(learn(MORTAL, warm_start=pinned(tmp_path, update)))
-    tombstone, found = feed(driven, [back])
-    assert summary([tombstone]) == [(U, first[2] + TTL_MS, True)]
-    assert state_of(found).count == 1
-
-
-# Generations.
-
-
-def test_a_state_of_another_generation_counts_for_nothing() -> None:
-    first, second = decisions(1, 11)
-    driven = Driven(learn())
-    feed(driven, [first])
-    other = replace(POLICY, generation="ffffffffffff")
-    (update,) = feed(driven.restored(learn(other)), [second])
-    assert (state_of(update).count, state_of(update).generation) == (1, "ffffffffffff")
-
-
-def test_a_state_of_another_generation_has_no_fence() -> None:
-    (first,) = decisions(1)
-    driven = Driven(learn())
-    feed(driven, [first])
-    other = replace(POLICY, generation="ffffffffffff")
-    (update,) = feed(driven.restored(learn(other)), [first])
-    assert state_of(update).fence_ms == first[2]
 
 
 def test_a_state_comes_back_from_its_text_bit_for_bit() -> None:

@@ -1,0 +1,77 @@
+"""The learn stage driven by hand: lines in, updates and counters out."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+from lambda_learner.learn.state import EntityState
+from lambda_learner.policy import ModelPolicy, Policies
+from operators.files import Line
+from operators.learn import DROPPED, Learn, decode_state
+from operators.parse import Parser
+from operators.rows import FIELD, ROW
+from operators.warm_start import WarmStart
+from tests.harness.cases import (
+    POLICY,
+    T0_MS,
+    decision_line,
+    joined,
+)
+from tests.harness.fake_flink import Driven
+
+Batch = tuple[str, str | None, int, str]
+U = '["u"]'
+TTL_MS = 60_000
+MORTAL = replace(POLICY, entity_ttl_ms=TTL_MS)
+
+
+def batches(lines: Iterable[bytes], policy: ModelPolicy = POLICY) -> list[Batch]:
+    """What the batch stage hands on for lines, in order of time."""
+    parser = Parser(Policies({}, policy), max_message_bytes=10_000, max_clock_skew_ms=0)
+    parsed = parser.parse([Line(0, line) for line in lines], source="f", arrival_ms=T0_MS + 10**9)
+    assert parsed.dead_letters == []
+    windows = sorted(joined(parsed.rows).items(), key=lambda item: item[0][0])
+    return [(model, entity, close_ms, text) for (close_ms, model, entity), text in windows]
+
+
+def learn(
+    policy: ModelPolicy = POLICY,
+    *,
+    warm_start: WarmStart | None = None,
+    with_scores: bool = False,
+    unordered: bool = False,
+) -> Learn:
+    start = WarmStart("/nowhere") if warm_start is None else warm_start
+    return Learn(Policies({}, policy), warm_start=start, with_scores=with_scores, unordered=unordered)
+
+
+def feed(driven: Driven, given: Sequence[Batch]) -> list[Any]:
+    """Hand over batches; event time reaches a window's close after it, as in Flink."""
+    out = []
+    for model, entity, close_ms, text in given:
+        out += driven.element(f"{model}{FIELD}{entity if entity else text[27]}", (model, entity, close_ms, text))
+    return out
+
+
+def state_of(update: Any) -> EntityState:
+    return decode_state(update[1][2])
+
+
+def summary(updates: Iterable[Any]) -> list[tuple[str, int, bool]]:
+    """Entity, close and whether it is a tombstone, of updates."""
+    return [(update[1][0], update[1][1], update[1][2] == DROPPED) for update in updates]
+
+
+def counts(driven: Driven) -> Counter[str]:
+    total: Counter[str] = Counter()
+    for text in driven.side["counts"]:
+        for part in text.split(ROW):
+            total[part.rpartition(FIELD)[2]] += int(part[:19])
+    return total
+
+
+def decisions(*seconds: int, user: Any = "u", policy: ModelPolicy = POLICY) -> list[Batch]:
+    return batches([decision_line(second, number, user=user) for number, second in enumerate(seconds)], policy)
