@@ -16,7 +16,7 @@ from operators.batch import batch_sql
 from operators.counts import sums_sql
 from operators.files import FileChunk
 from operators.join import join_sql, late_sql, lines_sql, rows_schema, rows_sql
-from operators.keyed import keyed_by_first, table_rows
+from operators.jvm import keyed_by_first, side_output, table_rows
 from operators.parse import Parser
 from operators.publish import Publish, PublishSettings
 from operators.rows import late_line
@@ -50,13 +50,13 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     joined = _join(tables, rows)
     learned = _learn(joined, plan, batch=batch)
     published = _publish(learned, plan)
-    counts = parsed.get_side_output(sources.COUNTS).union(learned.get_side_output(learn.COUNTS))
+    counts = side_output(parsed, sources.COUNTS).union(side_output(learned, learn.COUNTS))
     late = None if batch else _late(tables)
     outputs = {
-        "dead_letters": parsed.get_side_output(sources.DEAD_LETTERS),
+        "dead_letters": side_output(parsed, sources.DEAD_LETTERS),
         # Empty without --scores, but always there: a checkpoint must fit the same command with it and without.
-        "scores": learned.get_side_output(learn.SCORES),
-        "orphans": learned.get_side_output(learn.ORPHANS),
+        "scores": side_output(learned, learn.SCORES),
+        "orphans": side_output(learned, learn.ORPHANS),
         "counts": _sums(tables, counts, batch=batch),
         "published": published,
     }

@@ -1,4 +1,4 @@
-"""Partitions a stream whose rows carry their key already, without the hop through Python that `key_by` adds."""
+"""Keyed streams, streams of table rows and side outputs without the hop through Python that PyFlink adds to each."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Any
 
 from pyflink.common import Types
 from pyflink.common.typeinfo import RowTypeInfo
-from pyflink.datastream import DataStream, KeyedStream
+from pyflink.datastream import DataStream, KeyedStream, OutputTag
 from pyflink.java_gateway import get_gateway
 
 
@@ -27,3 +27,8 @@ def table_rows(tables: Any, query: str, row_type: RowTypeInfo) -> DataStream:
     stream = tables.to_data_stream(tables.sql_query(query))
     stream._j_data_stream.getTransformation().setOutputType(row_type.get_java_type_info())
     return stream
+
+
+def side_output(stream: DataStream, tag: OutputTag) -> DataStream:
+    """A side output as the JVM has it; `get_side_output` adds a Python function that only hands each element on."""
+    return DataStream(stream._j_data_stream.getSideOutput(tag.get_java_output_tag()))
