@@ -143,7 +143,9 @@ def _forgotten(belief: Belief, delta: float, settings: LearnerSettings) -> Gauss
 
 @lru_cache(maxsize=64)  # entities of one model have few sizes at a time; an array is 8 bytes a coefficient
 def _prior_of(prior: CoefficientPrior, d: int) -> GaussianPosterior:
-    return prior.posterior(d)
+    shared = prior.posterior(d)
+    shared.mean.flags.writeable = shared.precision.flags.writeable = False
+    return shared
 
 
 def _updated(

@@ -82,17 +82,17 @@ _At = Callable[[FloatArray, FloatArray, FloatArray], Point]  # of unknowns, marg
 def record_space(features: FloatArray, prior: GaussianPosterior) -> Space:
     """The search over one dual weight a record: K = X A⁻¹ Xᵀ gives both its margins and its prior term."""
     spread, kernel = dual_kernel(features, prior)
-    n = len(kernel)
+    identity = np.eye(len(kernel))
 
     def line(point: Point) -> Line:
         scaled = point.information[:, None] * kernel
-        scaled.reshape(-1)[:: n + 1] += 1.0
+        scaled += identity
         residual = point.pull - point.unknowns
         step = np.linalg.solve(scaled, residual)
         margin_step = kernel @ step
         return Line(step, margin_step, margin_step, float(residual @ margin_step))
 
-    return Space(n, line, lambda dual: spread @ dual)
+    return Space(len(kernel), line, lambda dual: spread @ dual)
 
 
 def dual_kernel(features: FloatArray, prior: GaussianPosterior) -> tuple[FloatArray, FloatArray]:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from typing import get_args
+from unittest.mock import patch
 
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_learner import join
 from lambda_learner.join import (
     DecisionCopy,
     JoinedRow,
@@ -111,3 +113,15 @@ def test_mean_median_first_and_last_lie_between_min_and_max(
     for function in ("mean", "median", "first", "last"):
         assert rewards_by["min"] - slack <= rewards_by[function] <= rewards_by["max"] + slack
     assert math.isfinite(rewards_by["sum"])
+
+
+@given(DECISIONS, REWARDS, POLICIES)
+def test_a_plain_row_comes_out_as_it_does_the_long_way(
+    decisions: list[tuple[int, str]], rewards: list[RewardCopy], policy: RewardPolicy
+) -> None:
+    row = a_row(decisions[:1], rewards[:1])
+    forged = row._replace(copies=tuple(copy._replace(checksum=0) for copy in row.copies))
+    for each in (row, forged):
+        short = reward_decision(each, policy)
+        with patch.object(join, "_plain_decision", return_value=None):
+            assert repr(short) == repr(reward_decision(each, policy))

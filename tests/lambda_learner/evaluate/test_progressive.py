@@ -9,11 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_learner.evaluate import auc, increments, log_loss, merged, progressive_from_counters, rmse
-from lambda_learner.evaluate.progressive import BINS, auc_from_bins, bin_of
+from lambda_learner.evaluate.progressive import BINS, auc_from_bins, bin_of, increments_of
 from lambda_learner.learn import Score
 from lambda_learner.learn.losses import Kind
 
 MARGINS = st.floats(-50.0, 50.0)
+LABELS = st.sampled_from([-1.0, 1.0])
+ANY_MARGIN = st.sampled_from([0.0, -0.0, 1e5]) | st.floats()
 SCORES = st.lists(st.builds(Score, st.just("d"), st.sampled_from([-1.0, 1.0]), MARGINS, MARGINS), max_size=30)
 
 
@@ -101,3 +103,13 @@ def test_a_monstrous_error_is_clamped_and_counted() -> None:
     assert counters["progressive.base.clamped"] == 1
     assert counters["progressive.base.squared_error_micro"] == 10**15
     assert "progressive.entity.clamped" not in counters
+
+
+@pytest.mark.parametrize("kind", ["logistic", "linear"])
+@given(scores=st.lists(st.builds(Score, st.just("d"), LABELS, ANY_MARGIN, ANY_MARGIN), max_size=12))
+def test_increments_of_many_are_the_sums_of_those_of_each(kind: Kind, scores: list[Score]) -> None:
+    assert increments_of(scores, kind) == counted(scores, kind)
+
+
+def test_scores_whose_sum_overflows_are_scored() -> None:
+    assert increments_of([Score("d", 1.0, 1e308, 1e308)], "linear")["progressive.count"] == 1

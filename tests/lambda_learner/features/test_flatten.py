@@ -126,3 +126,37 @@ def test_different_keys_never_share_a_name(one: dict[str, int], nested: dict[str
 def test_different_strings_never_share_a_term(one: str, other: str) -> None:
     assert (features(one) == features(other)) == (one == other)
     assert ("item", "") not in features(one).values
+
+
+class Text(str):
+    __slots__ = ()
+
+
+class Whole(int):
+    pass
+
+
+class Real(float):
+    pass
+
+
+class Object(dict[str, Any]):
+    pass
+
+
+def subclassed(value: Any) -> Any:
+    """The same JSON in types that no short cut is made for."""
+    if isinstance(value, dict):
+        return Object((key, subclassed(member)) for key, member in value.items())
+    if isinstance(value, list):
+        return tuple(subclassed(member) for member in value)
+    kinds: dict[type, Any] = {str: Text, int: Whole, float: Real}
+    return kinds.get(type(value), lambda same: same)(value)
+
+
+@given(JSON, JSON)
+def test_the_short_cuts_for_exact_types_change_nothing(item: Any, context: Any) -> None:
+    spec = FeatureSpec.parse(["item", "context", "item × context"], entity_paths=["context.a"])
+    plain, other = flatten(item, context, spec), flatten(subclassed(item), subclassed(context), spec)
+    assert [*plain.values.items()] == [*other.values.items()]
+    assert plain.skipped == other.skipped

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lambda_learner.learn import GaussianPosterior, NewtonResult, update
@@ -170,3 +170,13 @@ def test_scipy_finds_no_better_mean(kind: Kind, n: int, d: int, *, full: bool) -
     result = case.result()
     np.testing.assert_allclose(result.posterior.mean, found.x, atol=1e-7)
     assert result.loss <= found.fun + 1e-10
+
+
+@given(case=cases())
+def test_two_records_are_solved_as_they_are_beside_an_idle_third(case: Case) -> None:
+    kernel = dual_kernel(case.features, case.prior)[1][:2, :2].tolist()
+    assume(len(kernel) == 2)
+    beside = [[*row, 0.0] for row in kernel] + [[0.0, 0.0, 0.0]]
+    two = minimise_few(kernel, [0.3, -0.2], [1.0, -1.0], [1.0, 2.0])
+    three = minimise_few(beside, [0.3, -0.2, 0.0], [1.0, -1.0, 1.0], [1.0, 2.0, 0.0])
+    assert (two.dual, two.value) == (three.dual[:2], three.value)
