@@ -54,6 +54,7 @@ $(VENV)/.installed: pyproject.toml $(VENV)/.created
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@printf '==> installing the tools for checks and tests into $(VENV)\n'
 	@$(BIN)/python -m pip install -e '.[dev]'
+	@$(BIN)/python -m pip install --no-deps recbole==1.2.1  # MovieLens-100K, which may not be shipped: 2 MB, only read
 	@touch $@
 
 # A .venv of another Python, or one whose making was cut short, is made anew.
