@@ -51,7 +51,7 @@ def test_a_message_of_several_lines_is_told_whole() -> None:
     trace = (
         "Caused by: pemja.core.PythonException: <class 'lambda_learner.publish.errors.StoreError'>: cannot write a/b:\n"
         "  No space left on device; free some\n"
-        "\tat /work/operators/publish.on_timer(publish.py:76)\n"
+        "\tat /app/operators/publish.on_timer(publish.py:76)\n"
     )
     assert root_cause(trace) == "StoreError: cannot write a/b:\n  No space left on device; free some"
 
