@@ -89,24 +89,14 @@ def _read_plain(chunk: FileChunk) -> Iterator[Line]:
         offset = chunk.start
         if offset > 0:
             offset = _next_line(file, offset - 1, chunk.end)  # one that started before belongs to the chunk before
-        while offset < chunk.end and (block := file.read(min(chunk.end - offset, BLOCK_BYTES))):
-            *lines, rest = block.split(b"\n")  # half the time of a `readline` each
-            for line in lines:
-                yield Line(offset, line[:MAX_KEPT_BYTES].rstrip(b"\r"))
-                offset += len(line) + 1
-            if rest:
-                kept, length = _rest_of_line(file, rest)
-                yield Line(offset, kept)
-                offset += length
-
-
-def _rest_of_line(file: IO[bytes], start: bytes) -> tuple[bytes, int]:
-    """What is kept of a line that the file goes on with, and its whole length with its newline."""
-    line = piece = start + file.readline(max(MAX_KEPT_BYTES - len(start), 1))
-    length = len(line)
-    while not piece.endswith(b"\n") and (piece := file.readline(BLOCK_BYTES)):
-        length += len(piece)
-    return line[:MAX_KEPT_BYTES].rstrip(b"\r\n"), length
+        while offset < chunk.end:
+            line = file.readline(MAX_KEPT_BYTES)
+            if not line:
+                return
+            yield Line(offset, line.rstrip(b"\r\n"))
+            offset += len(line)
+            while not line.endswith(b"\n") and (line := file.readline(BLOCK_BYTES)):
+                offset += len(line)
 
 
 def _next_line(file: IO[bytes], offset: int, end: int) -> int:

@@ -179,7 +179,7 @@ def _labels(examples: Sequence[Example], settings: LearnerSettings) -> list[floa
 
 def _is_finite(posterior: GaussianPosterior) -> bool:
     mean, precision = posterior.mean, posterior.precision
-    if math.isfinite(np.vdot(mean, mean) + np.vdot(precision, precision)):  # a fifth of the time
+    if math.isfinite(np.vdot(mean, mean) + np.vdot(precision, precision)):  # half the time
         return True
     return bool(np.isfinite(mean).all() and np.isfinite(precision).all())  # squares overflow before numbers do
 

