@@ -18,7 +18,7 @@ import typer
 
 DATA_SET = "recbole==1.2.1"  # the wheel that holds MovieLens-100K, whose terms forbid to ship a copy
 LIVE_RATE = 200  # decisions a second
-LIVE_SECONDS = 20
+LIVE_SECONDS = 15
 LIVE_TRAFFIC = (  # few entities, so that they learn something in so short a time; times as in demo_live.yaml
     "--entities 20 --reward-window '3 s' --update-interval '1 s' --out-of-orderness '2 s' --reward-delay 1"
 )
