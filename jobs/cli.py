@@ -10,7 +10,6 @@ from typing import Annotated, Any
 import typer
 
 from config.load import ConfigError, load
-from config.settings import Settings
 from config.warnings import warnings_of
 from jobs.demo import demo
 from jobs.doctor import doctor
@@ -29,12 +28,11 @@ app = typer.Typer(
 for command in (simulate, rank, report, doctor, demo):
     app.command()(command)
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
-EXPECTED = (
-    ConfigError,
-    StateError,
-    BucketError,
-    JavaNotFound,
-)  # what a user can mend: a message, no traceback
+Scores = Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")]
+Fresh = Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")]
+TakeOver = Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")]
+Progress = Annotated[bool, typer.Option(help="Show progress on stderr.")]
+EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound)  # what a user can mend: a message, no traceback
 FAILED, BAD_USAGE = 1, 2  # exit codes
 
 
@@ -42,10 +40,10 @@ FAILED, BAD_USAGE = 1, 2  # exit codes
 def run_command(
     config: Config,
     *,
-    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
-    take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
-    progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
+    scores: Scores = None,
+    fresh: Fresh = False,
+    take_over: TakeOver = False,
+    progress: Progress = True,
 ) -> None:
     """Run the main job: from the newest checkpoint if there is one; many bounded files in batch mode."""
     _run(config, RunOptions(scores, fresh, take_over, None, progress))
@@ -55,25 +53,20 @@ def run_command(
 def replay_command(
     config: Config,
     *,
-    scores: Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")] = None,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")] = False,
-    take_over: Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")] = False,
-    progress: Annotated[bool, typer.Option(help="Show progress on stderr.")] = True,
+    scores: Scores = None,
+    fresh: Fresh = False,
+    take_over: TakeOver = False,
+    progress: Progress = True,
 ) -> None:
     """Run the same graph in batch mode: no order of files or lines matters, nothing is late."""
     _run(config, RunOptions(scores, fresh, take_over, True, progress))
 
 
 def _run(config: Path, options: RunOptions) -> None:
-    settings = settings_from(config)
+    settings = load(config)
     for warning in warnings_of(settings):
         typer.echo(f"warning: {warning}", err=True)
     typer.echo(json.dumps(run(settings, options)))
-
-
-def settings_from(config: Path) -> Settings:
-    """The settings of a file."""
-    return load(config)
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -12,11 +12,13 @@ import sys
 import time
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import typer
 
-DATA_SET = "recbole==1.2.1"  # the wheel that holds MovieLens-100K, whose terms forbid to ship a copy
+from lambda_learner.simulate.movielens import PACKAGE
+
+OUTPUT = Path("out")  # as in demo.yaml and demo_live.yaml
 LIVE_RATE = 200  # decisions a second
 LIVE_SECONDS = 15
 LIVE_TRAFFIC = (  # few entities, so that they learn something in so short a time; times as in demo_live.yaml
@@ -32,19 +34,14 @@ class Ran(NamedTuple):
     outputs: Path
 
 
-def demo(
-    output: Annotated[Path, typer.Option(help="The folder of everything the demo makes.")] = Path("out"),
-) -> None:
+def demo() -> None:
     """Learn MovieLens as a stream, watch a live stream for a while, and write out/report.html."""
-    if output != Path("out"):
-        message = "the demo's configuration names paths under out/: change to the folder that should hold out/"
-        raise typer.BadParameter(message)
     _install_data_set()
     from jobs.report import ReportInput, write_report  # noqa: PLC0415 - matplotlib, which only this needs
 
-    replay = ReportInput("MovieLens replay", *_movielens(output / "movielens"))
-    live = ReportInput("Live stream", *_live(output / "live"), live=True)
-    report = write_report(output / "report.html", [replay, live])
+    replay = ReportInput("MovieLens replay", *_movielens(OUTPUT / "movielens"))
+    live = ReportInput("Live stream", *_live(OUTPUT / "live"), live=True)
+    report = write_report(OUTPUT / "report.html", [replay, live])
     typer.echo(f"report: {report.resolve()}")
 
 
@@ -87,8 +84,8 @@ def _wait_until_running(job: subprocess.Popen[str], state: Path) -> None:
 
 def _install_data_set() -> None:
     if importlib.util.find_spec("recbole") is None:
-        _say(f"installing the data set ({DATA_SET}, 2 MB)")
-        subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", DATA_SET], check=True)  # noqa: S603
+        _say(f"installing the data set ({PACKAGE}, 2 MB)")
+        subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", PACKAGE], check=True)  # noqa: S603
 
 
 def _config(name: str) -> str:

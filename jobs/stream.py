@@ -23,11 +23,8 @@ from operators.rows import late_line
 from operators.sinks import write_lines
 from operators.warm_start import WarmStart
 
-SUMMED_TOGETHER = {
-    "enabled": "true",
-    "allow-latency": "1 s",
-    "size": "10000",
-}  # increments, before a sum leaves
+# How many increments, and for how long, are added up before a sum leaves.
+SUMMED_TOGETHER = {"enabled": "true", "allow-latency": "1 s", "size": "10000"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +66,7 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
 def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
     parser = Parser(plan.policies, plan.stream.max_message_bytes, plan.stream.max_clock_skew_ms)
     if plan.stream.source.follow:
-        return sources.parsed_chunks(sources.followed_chunks(tables, plan.stream.source.path), parser)
+        return sources.parsed_chunks(sources.followed_chunks(env, tables, plan.stream.source.path), parser)
     return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), parser, plan.chunks)
 
 

@@ -34,7 +34,8 @@ def summarise(outputs: Path, *, seconds: float, scores: Path | None, ended: bool
     total = _total(sums)
     missing = not_given_back(total)
     late = missing if ended else _late_rows(outputs / "late")
-    summary: dict[str, Any] = {name: (total | late)[name] for name in COUNTERS}
+    found = {**total, **late}  # not `|`: that would hide a negative difference, which tells of a broken identity
+    summary: dict[str, Any] = {name: found.get(name, 0) for name in COUNTERS}
     if not ended:
         summary["in_open_windows"] = sum(missing.values()) - sum(late.values())
     summary["models"] = {model: {"progressive": p} for model, p in _progressive(sums).items()}

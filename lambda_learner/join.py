@@ -36,7 +36,7 @@ __all__ = [
 RewardFunction: TypeAlias = Literal["sum", "mean", "min", "max", "median", "first", "last"]
 Tally: TypeAlias = tuple[tuple[int, str, int], ...]  # (minute of event time in ms, class, number of lines), sorted
 
-_MINUTE_MS: Final = 60_000
+MINUTE_MS: Final = 60_000
 
 
 class DecisionCopy(NamedTuple):
@@ -156,12 +156,12 @@ def _plain_decision(row: JoinedRow, policy: RewardPolicy) -> RewardedDecision | 
     event_ms, found = copies[0]
     if found != checksum(payload):
         return None
-    joined = (event_ms - event_ms % _MINUTE_MS, "joined", 1)
+    joined = (event_ms - event_ms % MINUTE_MS, "joined", 1)
     if not rewards:
         return RewardedDecision(model, decision_id, payload, policy.default, (), (joined,))
     message_id, event_ms, value = rewards[0]
     value += 0.0  # as in _distinct_rewards; every function of one value is that value
-    credited = (event_ms - event_ms % _MINUTE_MS, "credited", 1)
+    credited = (event_ms - event_ms % MINUTE_MS, "credited", 1)
     tally = (joined, credited) if joined < credited else (credited, joined)
     return RewardedDecision(model, decision_id, payload, value, ((message_id, value),), tally)
 
@@ -176,19 +176,19 @@ def _distinct_rewards(
     for message_id, event_ms, value in sorted(row.rewards):  # by id, then by time: the first copy comes first
         if message_id in greatest:
             greatest[message_id] = max(greatest[message_id], value + 0.0)
-            counts[_minute(event_ms), "duplicate_rewards"] += 1
+            counts[minute_of(event_ms), "duplicate_rewards"] += 1
         else:
             greatest[message_id] = value + 0.0  # -0.0 becomes 0.0: which of the two is greater hangs on order
             first_ms[message_id] = event_ms
-            counts[_minute(event_ms), first_class] += 1
+            counts[minute_of(event_ms), first_class] += 1
     for message_id in list(first_ms)[max_rewards:]:
-        counts[_minute(first_ms[message_id]), "excess_rewards"] += 1
+        counts[minute_of(first_ms[message_id]), "excess_rewards"] += 1
     return tuple(greatest.items())[:max_rewards]
 
 
 def _count_copies(copies: Sequence[DecisionCopy], winner: int, *, counts: Counter[tuple[int, str]]) -> None:
     for position, copy in enumerate(sorted(copies)):
-        minute_ms = _minute(copy.event_ms)
+        minute_ms = minute_of(copy.event_ms)
         counts[minute_ms, "duplicate_decisions" if position else "joined"] += 1
         if copy.checksum != winner:
             counts[minute_ms, "conflicts"] += 1
@@ -198,8 +198,9 @@ def _tally(counts: Counter[tuple[int, str]]) -> Tally:
     return tuple(sorted((minute_ms, line_class, n) for (minute_ms, line_class), n in counts.items()))
 
 
-def _minute(event_ms: int) -> int:
-    return event_ms - event_ms % _MINUTE_MS
+def minute_of(time_ms: int) -> int:
+    """The start of the minute, in ms: what counters are counted by."""
+    return time_ms - time_ms % MINUTE_MS
 
 
 def _sum(values: Sequence[float]) -> float:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from lambda_learner.features.spec import CROSS, FeatureSpec
 from lambda_learner.join import RewardPolicy
 from lambda_learner.learn.state import LearnerSettings
 from lambda_learner.publish.generation import Generation
-
-UnknownModels = Literal["learn", "archive", "reject"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,6 @@ from pathlib import Path
 from operators.part_files import part_lines, row_text
 from operators.rows import FIELD, ROW
 
-MINUTE_MS = 60_000
 CountKey = tuple[int, str, str]  # minute's start in ms (0: of the whole run), model ("" where unknown), name
 
 

@@ -14,9 +14,9 @@ from typing import TypeAlias
 from lambda_learner.events.schema import Decision, Event, Record, Reward
 from lambda_learner.events.wire import BadRecord, decode
 from lambda_learner.features.flatten import entity_of
-from lambda_learner.join import close_ms, deadline_ms
+from lambda_learner.join import MINUTE_MS, close_ms, deadline_ms, minute_of
 from lambda_learner.policy import ModelPolicy, Policies
-from operators.counts import MINUTE_MS, CountKey
+from operators.counts import CountKey
 from operators.dead_letter import dead_letter
 from operators.files import Damage, Line
 from operators.rows import clock_row, decision_row, record_row, reward_row
@@ -114,8 +114,3 @@ class Parser:
             rule = "must be one that the configuration names"
             raise BadRecord("unknown_model", "model", model, rule)  # noqa: EM101 - a code
         return policy
-
-
-def minute_of(time_ms: int) -> int:
-    """The start of the minute, in ms."""
-    return time_ms - time_ms % MINUTE_MS

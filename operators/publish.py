@@ -27,7 +27,7 @@ from lambda_learner.publish.store import open_store
 from operators.learn import DROPPED, decode_state
 from operators.rows import FIELD
 
-END_OF_INPUT_MS = 2**62  # a timer that only the end of a bounded input fires
+AFTER_ALL_INPUT_MS = 2**62  # a timer that only the end of a bounded input fires
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +96,7 @@ class Publish(KeyedProcessFunction):  # type: ignore[misc]
 
     def _end_of_interval(self, close_ms: int) -> int:
         if self._settings.once:
-            return END_OF_INPUT_MS
+            return AFTER_ALL_INPUT_MS
         return -(-close_ms // self._settings.interval_ms) * self._settings.interval_ms
 
     def _pending_close_ms(self, key: str) -> int:

@@ -21,8 +21,7 @@ from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy
 
 NOTE, ROW, FIELD = "\x1d", "\x1e", "\x1f"
-KEY_START, KEY_LENGTH = 26, 28
-TIME_DIGITS = 13
+KEY_LENGTH = 28
 NO_ID = "0" * 27
 
 

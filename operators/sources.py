@@ -90,10 +90,10 @@ def bounded_chunks(env: StreamExecutionEnvironment, plan: Sequence[FileChunk]) -
     """The indices of the plan, each once and in order, as a checkpointed bounded source."""
     source = NumberSequenceSource(0, len(plan) - 1)
     chunks = env.from_source(source, WatermarkStrategy.no_watermarks(), "plan").uid("plan").set_parallelism(1)
-    return chunks.rebalance() if env.get_parallelism() > 1 else chunks
+    return _spread(chunks, env)
 
 
-def followed_chunks(tables: StreamTableEnvironment, folder: str) -> DataStream:
+def followed_chunks(env: StreamExecutionEnvironment, tables: StreamTableEnvironment, folder: str) -> DataStream:
     """The chunks of files as they appear in a folder, for ever."""
     tables.execute_sql(
         "CREATE TEMPORARY TABLE ticks (tick BIGINT) WITH "
@@ -102,7 +102,12 @@ def followed_chunks(tables: StreamTableEnvironment, folder: str) -> DataStream:
     ticks = tables.to_data_stream(tables.from_path("ticks"))
     by_folder = ticks.key_by(lambda tick: 0, key_type=Types.INT())
     chunks = by_folder.process(Follow(folder), Types.STRING()).uid("follow").name("follow").set_parallelism(1)
-    return chunks.rebalance() if tables.get_config().get("parallelism.default", "1") != "1" else chunks
+    return _spread(chunks, env)
+
+
+def _spread(chunks: DataStream, env: StreamExecutionEnvironment) -> DataStream:
+    """Hand the chunks to the readers in turn; with a single one they stay in its task."""
+    return chunks.rebalance() if env.get_parallelism() > 1 else chunks
 
 
 def parsed_chunks(chunks: DataStream, parser: Parser, plan: Sequence[FileChunk] = ()) -> DataStream:

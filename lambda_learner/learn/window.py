@@ -48,7 +48,7 @@ def learn_window(
 ) -> WindowOutcome:
     """Apply the join rule to (kind, row) pairs of one entity and window, score the examples, then learn them.
 
-    Without an entity the examples are scored by the base alone and not learned. A window that the state has already
+    Without an entity the examples are counted, not scored and not learned. A window that the state has already
     learned (its fence is not older) changes nothing and is counted `already_learned`.
     """
     outcome = WindowOutcome(state)

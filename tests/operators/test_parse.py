@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
+from lambda_learner.join import minute_of
 from lambda_learner.policy import ModelPolicy, Policies
 from operators.counts import CountKey
 from operators.files import Damage, Line
-from operators.parse import Parsed, Parser, minute_of
+from operators.parse import Parsed, Parser
 from tests.harness.cases import (
     ONE_ENTITY_POLICY,
     POLICY,

@@ -26,7 +26,7 @@ from lambda_learner.publish import (
 )
 from operators import publish
 from operators.learn import DROPPED, encode_state
-from operators.publish import END_OF_INPUT_MS, Pending, Publish, PublishSettings, pending_of, published_line
+from operators.publish import AFTER_ALL_INPUT_MS, Pending, Publish, PublishSettings, pending_of, published_line
 from operators.rows import FIELD
 from tests.harness.cases import POLICY
 from tests.harness.fake_flink import Driven
@@ -196,7 +196,7 @@ def test_a_job_that_was_taken_over_stops_at_its_next_publish(tmp_path: Path) -> 
 
 def test_once_publishes_at_the_end_of_the_input_only(tmp_path: Path) -> None:
     driven = feed(Driven(publisher(tmp_path, once=True)), update(A, 10_000), update(B, 70_000))
-    assert driven.watermark(END_OF_INPUT_MS - 1) == []
+    assert driven.watermark(AFTER_ALL_INPUT_MS - 1) == []
     (line,) = shown(driven.end())
     assert (line["close_ms"], line["entities"]) == (70_000, 2)
     assert closes(tmp_path) == [70_000]
