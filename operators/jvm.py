@@ -30,5 +30,9 @@ def table_rows(tables: Any, query: str, row_type: RowTypeInfo) -> DataStream:
 
 
 def side_output(stream: DataStream, tag: OutputTag) -> DataStream:
-    """A side output as the JVM has it; `get_side_output` adds a Python function that only hands each element on."""
+    """A side output as the JVM has it; `get_side_output` adds a Python function that only hands each element on.
+
+    It is worse than slow: in thread mode, PyArrow in a task that has several Python functions waits for ever for the
+    interpreter's lock that its own thread holds. Learn and publish read and write Parquet.
+    """
     return DataStream(stream._j_data_stream.getSideOutput(tag.get_java_output_tag()))

@@ -7,8 +7,7 @@ after its checkpoint must not be taken for history, or its windows would be skip
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from lambda_learner.learn.state import EntityState
 from lambda_learner.policy import ModelPolicy
@@ -36,21 +35,6 @@ class WarmStart:
         if key not in self.pinned:
             return None
         if key not in self._read:
-            self._read[key] = self._in_own_thread(key)
+            self._read[key] = read_shard(open_store(self.bucket), *key, files=self.pinned[key])
         coefficients = self._read[key].get(entity)
         return None if coefficients is None else to_state(coefficients, generation=policy.generation)
-
-    def _in_own_thread(self, key: ShardKey) -> Mapping[str, EntityCoefficients]:
-        """Read a shard in a thread that Python has made.
-
-        PyArrow takes the GIL by PyGILState_Ensure when a buffer of Python's goes. In a thread of the JVM on
-        which thread mode has opened several Python operators, as it has for learn and its side outputs, that
-        waits for ever for the very GIL it holds.
-        """
-        with ThreadPoolExecutor(max_workers=1) as pool:
-            return pool.submit(self._load, key).result()
-
-    def _load(self, key: ShardKey) -> Mapping[str, EntityCoefficients]:
-        entities = read_shard(open_store(self.bucket), *key, files=self.pinned[key])
-        # Copies: a view would let go of PyArrow's buffers in the thread of the JVM.
-        return {e: replace(c, mean=c.mean.copy(), precision=c.precision.copy()) for e, c in entities.items()}
