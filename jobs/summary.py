@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from lambda_learner.evaluate.metrics import auc
-from lambda_learner.evaluate.progressive import PREFIX, progressive_from_counters
+from lambda_learner.evaluation.metrics import auc
+from lambda_learner.evaluation.progressive import PREFIX, progressive_from_counters
 from operators.counts import CountKey, read_sums
 from operators.part_files import part_lines
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.report.data import Floats, Scores
-from lambda_learner.evaluate.metrics import auc, rmse
+from lambda_learner.evaluation.metrics import auc, rmse
 
 __all__ = ["Calibration", "Quality", "Rolling", "calibration", "quality", "rolling", "rolling_window"]
 

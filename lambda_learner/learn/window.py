@@ -14,7 +14,7 @@ from itertools import repeat
 import numpy as np
 import orjson
 
-from lambda_learner.evaluate.progressive import increments_of
+from lambda_learner.evaluation.progressive import increments_of
 from lambda_learner.features.flatten import flatten
 from lambda_learner.join import JoinedRow, OrphanRewards, RewardedDecision, reward_decision
 from lambda_learner.learn.entity import learn

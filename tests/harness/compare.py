@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from lambda_learner.evaluate.progressive import PREFIX
+from lambda_learner.evaluation.progressive import PREFIX
 from lambda_learner.learn.state import EntityState
 from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.state import from_state

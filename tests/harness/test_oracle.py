@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from config.settings import Learner, Model, Reward, Settings
-from lambda_learner.evaluate.metrics import auc
+from lambda_learner.evaluation.metrics import auc
 from lambda_learner.simulate import movielens, synthetic
 from lambda_learner.simulate.lines import Line, decision_line, render, reward_line
 from lambda_learner.simulate.movielens import DataSetError

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from jobs.summary import COUNTERS, auc_of_last, not_given_back, summarise, write_scores
-from lambda_learner.evaluate.progressive import increments
+from lambda_learner.evaluation.progressive import increments
 from lambda_learner.learn.state import Score
 from tests.harness.compare import assert_identities
 

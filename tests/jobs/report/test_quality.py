@@ -5,7 +5,7 @@ import pytest
 
 from jobs.report.data import Scores
 from jobs.report.quality import auc_standard_error, calibration, quality, rolling, rolling_window, wilson
-from lambda_learner.evaluate.metrics import auc
+from lambda_learner.evaluation.metrics import auc
 
 
 def scores_of(count: int, *, seed: int = 0) -> Scores:

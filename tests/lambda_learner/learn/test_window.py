@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_learner.evaluate.progressive import PREFIX, progressive_from_counters
+from lambda_learner.evaluation.progressive import PREFIX, progressive_from_counters
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
 from lambda_learner.learn import Example, learn
 from lambda_learner.learn.state import EntityState

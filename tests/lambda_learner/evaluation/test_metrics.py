@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_learner.evaluate import auc, log_loss, rmse
+from lambda_learner.evaluation import auc, log_loss, rmse
 
 
 def pair_count_auc(scores: list[float], labels: list[int]) -> float:

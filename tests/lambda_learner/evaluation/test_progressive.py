@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_learner.evaluate import auc, increments, log_loss, merged, progressive_from_counters, rmse
-from lambda_learner.evaluate.progressive import BINS, auc_from_bins, bin_of, increments_of
+from lambda_learner.evaluation import auc, increments, log_loss, merged, progressive_from_counters, rmse
+from lambda_learner.evaluation.progressive import BINS, auc_from_bins, bin_of, increments_of
 from lambda_learner.learn import Score
 from lambda_learner.learn.losses import Kind
 
