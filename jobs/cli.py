@@ -13,6 +13,7 @@ from config.load import ConfigError, load
 from config.warnings import warnings_of
 from jobs.demo import demo
 from jobs.doctor import doctor
+from jobs.evaluate import evaluate
 from jobs.failure import JobFailed
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 for command in (simulate, rank, report, doctor, demo):
     app.command()(command)
+app.add_typer(evaluate, name="evaluate")
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
 Scores = Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")]

@@ -153,9 +153,7 @@ def _plain_decision(row: JoinedRow, policy: RewardPolicy) -> RewardedDecision | 
     model, decision_id, payload, copies, rewards = row
     if payload is None or len(copies) != 1 or len(rewards) > 1:
         return None
-    event_ms, found = copies[0]
-    if found != checksum(payload):
-        return None
+    event_ms = copies[0].event_ms  # and the payload is its own: there is no other
     joined = (event_ms - event_ms % MINUTE_MS, "joined", 1)
     if not rewards:
         return RewardedDecision(model, decision_id, payload, policy.default, (), (joined,))

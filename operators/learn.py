@@ -1,16 +1,13 @@
 """Learn stage: one Bayesian update for each (model, entity) and window; the rule is `lambda_learner/learn/window.py`.
 
-Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as base64 text (a byte
-array crosses the border to the JVM element by element; text does not); `open-windows`, what has come of windows that
-are not learned yet: the chunks of a model without entities, and in batch mode, where a key's elements have no order,
-all. Timers: event time, the close of such a window, and the end of an entity's time to live. Side outputs: counts,
-scores, orphans.
+Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as text; `open-windows`,
+what has come of windows that are not learned yet: the chunks of a model without entities, and in batch mode, where a
+key's elements have no order, all. Timers: event time, the close of such a window, and the end of an entity's time to
+live. Side outputs: counts, scores, orphans.
 """
 
 from __future__ import annotations
 
-import base64
-from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -20,12 +17,13 @@ from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from lambda_learner.join import OrphanRewards
+from lambda_learner.learn.many import compile_kernel
 from lambda_learner.learn.state import EntityState
-from lambda_learner.learn.state_format import from_bytes, to_bytes
+from lambda_learner.learn.state_text import decode_state, encode_state
 from lambda_learner.learn.window import WindowOutcome, learn_window
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
-from operators.counts import CountKey, counts_text
+from operators.counts import counts_text_of
 from operators.parse import ONE_ENTITY
 from operators.rows import FIELD, ROW, window_row
 from operators.warm_start import WarmStart
@@ -47,7 +45,8 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         self._with_scores, self._unordered = with_scores, unordered
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Name the state."""
+        """Name the state, and have the machine code of the update ready."""
+        compile_kernel()
         self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
         self._windows = runtime_context.get_map_state(MapStateDescriptor("open-windows", Types.LONG(), Types.STRING()))
 
@@ -113,11 +112,8 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         return policy
 
     def _side_outputs(self, model: str, entity: str | None, outcome: WindowOutcome) -> Iterator[Any]:
-        counts: Counter[CountKey] = Counter()
-        for (minute, name), n in outcome.counts.items():
-            counts[minute, model, name] += n
-        if counts:
-            yield COUNTS, counts_text(counts)
+        if outcome.counts:
+            yield COUNTS, counts_text_of(model, outcome.counts)
         if self._with_scores and outcome.scores:
             lines = (orjson.dumps([model, entity, *score]).decode() for score in outcome.scores)
             yield SCORES, "\n".join(lines)
@@ -128,16 +124,6 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 def update_row(model: str, entity: str, shards: int, close_ms: int, state: str) -> Row:
     """An element for publish: its key, and (entity, close in ms, new state or DROPPED)."""
     return Row(f"{model}{FIELD}{shard_of(entity, shards)}", Row(entity, close_ms, state))
-
-
-def encode_state(state: EntityState) -> str:
-    """The versioned binary form of a state as base64 text."""
-    return base64.b64encode(to_bytes(state)).decode("ascii")
-
-
-def decode_state(text: str) -> EntityState:
-    """Read back `encode_state`."""
-    return from_bytes(base64.b64decode(text))
 
 
 def orphan_line(orphan: OrphanRewards) -> str:

@@ -18,13 +18,14 @@ from pyflink.common import Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
+from lambda_learner.learn.state_text import decode_state
 from lambda_learner.policy import Policies
 from lambda_learner.publish.coefficients import Tombstone, Update
 from lambda_learner.publish.generation import publish_generation
 from lambda_learner.publish.shard_writer import ShardWriter
 from lambda_learner.publish.state import from_state
 from lambda_learner.publish.store import open_store
-from operators.learn import DROPPED, decode_state
+from operators.learn import DROPPED
 from operators.rows import FIELD
 
 AFTER_ALL_INPUT_MS = 2**62  # a timer that only the end of a bounded input fires

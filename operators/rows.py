@@ -82,11 +82,10 @@ def window_row(model: str, text: str) -> WindowRow:
     payload, _, notes = text[KEY_LENGTH:].partition(FIELD)
     copies, rewards = [], []
     for note in notes.split(NOTE):
-        event_ms = int(note[1:14])
         if note[0] == "R":
-            rewards.append(RewardCopy(note[14:41], event_ms, float(note[41:])))
+            rewards.append(RewardCopy(note[14:41], int(note[1:14]), float(note[41:])))
         else:
-            copies.append(DecisionCopy(event_ms, int(note[14:22], 16)))
+            copies.append(DecisionCopy(int(note[1:14]), int(note[14:22], 16)))
     row = JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
     return WindowRow(text[0], row)
 

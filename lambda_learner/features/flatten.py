@@ -17,12 +17,13 @@ so gives another feature. Numbers over 1e6 in size, or not finite, are skipped a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 from types import NoneType
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from lambda_learner.features.entity import entity_of
 from lambda_learner.features.paths import child, resolve, split_path
-from lambda_learner.features.spec import CROSS, FeatureSpec, plan
+from lambda_learner.features.spec import CROSS, FeatureSpec
 
 __all__ = ["MAX_MAGNITUDE", "Feature", "FeatureSpec", "Features", "entity_of", "flatten"]
 
@@ -35,7 +36,7 @@ _TEXT_OR_NULL: Final = frozenset({str, NoneType})
 
 
 class Features(NamedTuple):
-    """Values by (name, term), in the order of those; `skipped` counts the numbers that were left out."""
+    """Values by (name, term), in the order in which they are found; `skipped` counts the numbers left out."""
 
     values: Mapping[Feature, float]
     skipped: int
@@ -43,18 +44,23 @@ class Features(NamedTuple):
 
 def flatten(item: Any, context: Any, spec: FeatureSpec) -> Features:
     """The features of one candidate or decision; TypeError for a value that JSON does not have."""
-    paths, crosses, exclude = plan(spec)
+    paths, crosses, exclude = spec.plan
     skipped: set[Feature] = set()
     walk = _Walk(exclude, skipped)
     for path, keys in paths:
         walk.visit(path, resolve(item, context, keys))
-    values = walk.values
     for left_path, right_path in crosses:
         left, right = _Walk(exclude, skipped), _Walk(exclude, skipped)
         left.visit(left_path, resolve(item, context, split_path(left_path)))
         right.visit(right_path, resolve(item, context, split_path(right_path)))
         _cross(left.values, right.values, into=walk)
-    return Features(_in_order(values), len(skipped))
+    return Features(walk.values, len(skipped))
+
+
+@lru_cache(maxsize=65_536)  # an app has a handful of keys; cached, a name also keeps its hash for the look-ups to come
+def _number(path: str, key: str) -> Feature:
+    """The feature of a number at a key of the object at a path."""
+    return child(path, key), ""
 
 
 class _Walk:
@@ -71,12 +77,12 @@ class _Walk:
         """Take what is at a path, unless the path is left out."""
         if value is None or path in self._exclude:
             return
-        if isinstance(value, str):
+        if isinstance(value, dict):
+            self._visit_object(path, value)
+        elif isinstance(value, str):
             self.values[path, _term(value)] = 1.0
         elif isinstance(value, (int, float)):
             self.put((path, ""), value)
-        elif isinstance(value, dict):
-            self._visit_object(path, value)
         elif isinstance(value, (list, tuple)):
             self._visit_list(path, value)
         else:
@@ -87,13 +93,14 @@ class _Walk:
         """`visit` each member; what most of them are is taken without a call, which saves a fifth of `flatten`."""
         values, exclude = self.values, self._exclude
         for key, member in members.items():
-            name, kind = child(path, key), type(member)
+            feature, kind = _number(path, key), type(member)
+            name = feature[0]
             if name in exclude:
                 continue
             if kind is str:
                 values[name, member if member.strip('"') else _term(member)] = 1.0
             elif kind in _NUMBERS and -MAX_MAGNITUDE <= member <= MAX_MAGNITUDE:
-                values[name, ""] = float(member)
+                values[feature] = float(member)
             elif kind is list:
                 self._visit_list(name, member)
             else:
@@ -106,21 +113,15 @@ class _Walk:
         else:
             self._skipped.add(feature)
 
-    def _visit_list(self, path: str, values: list[Any] | tuple[Any, ...]) -> None:
-        kinds = set(map(type, values))
+    def _visit_list(self, path: str, members: list[Any] | tuple[Any, ...]) -> None:
+        kinds = set(map(type, members))
         if kinds <= _TEXT_OR_NULL or all(issubclass(kind, (str, NoneType)) for kind in kinds):
-            texts = values if NoneType not in kinds else [text for text in values if text is not None]
-            for text in sorted(texts):  # for _in_order to find so
-                self.values[path, _term(text)] = 1.0
+            for text in members:
+                if text is not None:
+                    self.values[path, text if text.strip('"') else _term(text)] = 1.0
         else:
-            for index, value in enumerate(values):
-                self.visit(f"{path}.{index}", value)
-
-
-def _in_order(values: dict[Feature, float]) -> dict[Feature, float]:
-    """The values by (name, term); a payload's keys are sorted, so they mostly come in order already."""
-    features = sorted(values)
-    return values if features == list(values) else {feature: values[feature] for feature in features}
+            for index, member in enumerate(members):
+                self.visit(f"{path}.{index}", member)
 
 
 def _cross(left: dict[Feature, float], right: dict[Feature, float], *, into: _Walk) -> None:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import lru_cache
+from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from lambda_learner.features.paths import join_path, split_path
 
-__all__ = ["CROSS", "FeatureSpec", "Plan", "plan"]
+__all__ = ["CROSS", "FeatureSpec", "Plan"]
 
 CROSS: Final = " × "  # joins the names, and the terms, of a cross
 
@@ -19,16 +18,30 @@ _CROSS_SIGN: Final = re.compile(r"\s*(?<!\\)×\s*|(?<!\\)\s+x\s+")
 _SIDES: Final = 2
 
 
+class Plan(NamedTuple):
+    """A spec worked out: canonical paths to walk, each with its keys, none of them left out."""
+
+    paths: tuple[tuple[str, tuple[str, ...]], ...]
+    crosses: tuple[tuple[str, str], ...]
+    exclude: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class FeatureSpec:
     r"""The configured paths (`item`, `context.device.os`), those left out, and the pairs to cross.
 
-    A path stands for every scalar at or under it; `\` before a `.`, `\` or `×` makes it part of a key.
+    A path stands for every scalar at or under it; `\` before a `.`, `\` or `×` makes it part of a key. ValueError
+    for a path that is none.
     """
 
     paths: tuple[str, ...] = ("item",)
     exclude: tuple[str, ...] = ()
     crosses: tuple[tuple[str, str], ...] = ()
+    plan: Plan = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Work the plan out once; `flatten` goes by it for each decision."""
+        object.__setattr__(self, "plan", _worked_out(self))
 
     @classmethod
     def parse(cls, features: Sequence[str], entity_paths: Sequence[str] = ()) -> FeatureSpec:
@@ -50,17 +63,7 @@ class FeatureSpec:
         return cls(tuple(paths), tuple(_canonical(path) for path in entity_paths), tuple(crosses))
 
 
-class Plan(NamedTuple):
-    """A spec worked out: canonical paths to walk, each with its keys, none of them left out."""
-
-    paths: tuple[tuple[str, tuple[str, ...]], ...]
-    crosses: tuple[tuple[str, str], ...]
-    exclude: frozenset[str]
-
-
-@lru_cache(maxsize=1024)  # one a model, from settings
-def plan(spec: FeatureSpec) -> Plan:
-    """What `flatten` does for a spec; ValueError if a path of it is none."""
+def _worked_out(spec: FeatureSpec) -> Plan:
     exclude = frozenset(_canonical(path) for path in spec.exclude)
     pairs = [(_canonical(left), _canonical(right)) for left, right in spec.crosses]
     return Plan(

@@ -1,19 +1,18 @@
-"""From named features to matrix columns: which coefficients an entity has, which of them records touch."""
+"""From named features to columns: which coefficients an entity has, and which of them records touch."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from itertools import chain, compress, repeat
-from operator import add
+from collections.abc import Sequence
+from itertools import accumulate, chain
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
+from lambda_learner.learn.many import Records
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 from lambda_learner.learn.state import INTERCEPT, CoefficientPrior, Example, FeatureKey
 
-__all__ = ["Belief", "Cells", "Design", "Index", "cells", "design", "grown", "index_of", "shrunk", "unseen"]
+__all__ = ["Belief", "Cells", "Index", "cells", "grown", "index_of", "records_of", "shrunk", "unseen"]
 
 Index: TypeAlias = dict[FeatureKey, int]  # where each coefficient is
 
@@ -25,15 +24,11 @@ class Belief(NamedTuple):
     posterior: GaussianPosterior
 
 
-class Design(NamedTuple):
-    """A dense matrix of records by columns; `active` holds the columns' coefficients, None when all."""
-
-    matrix: FloatArray
-    active: npt.NDArray[np.intp] | None
-
-
 class Cells(NamedTuple):
-    """What all examples hold, one after the other: features, values, and how many of them each has."""
+    """What all examples hold, one after the other: features, values, and how many of them each has.
+
+    An example's first cell is the 1 of the intercept; an explicit intercept feature adds to it, as in Lambda Learner.
+    """
 
     keys: list[FeatureKey]
     values: list[float]
@@ -48,8 +43,9 @@ def index_of(names: Sequence[FeatureKey]) -> Index:
 def cells(examples: Sequence[Example]) -> Cells:
     """The examples as flat lists, which the functions below go through without a step of Python a cell."""
     features = [example.features for example in examples]
-    values = chain.from_iterable([held.values() for held in features])
-    return Cells(list(chain.from_iterable(features)), list(values), list(map(len, features)))
+    keys = chain.from_iterable([(INTERCEPT, *held) for held in features])
+    values = chain.from_iterable([(1.0, *held.values()) for held in features])
+    return Cells(list(keys), list(values), [1 + len(held) for held in features])
 
 
 def unseen(table: Cells, positions: Sequence[int | None]) -> set[FeatureKey]:
@@ -93,29 +89,19 @@ def shrunk(belief: Belief, max_features: int) -> Belief:
     return Belief(tuple(belief.names[i] for i in kept), GaussianPosterior(mean, precision))
 
 
-def design(table: Cells, positions: Sequence[int | None], d: int, *, sparse: bool) -> Design:
-    """The matrix of the examples, 1 in the intercept's column; a cell without a position must be 0.
-
-    `sparse` leaves out those of the d coefficients that no example touches: a diagonal update doesn't move
-    them. An explicit intercept feature adds to the 1, as in Lambda Learner.
-    """
+def records_of(
+    table: Cells, positions: Sequence[int | None], labels: list[float], examples: Sequence[Example]
+) -> Records:
+    """The examples as sparse records; a cell without a position must be 0."""
     columns = [position or 0 for position in positions]
-    if not sparse:
-        return Design(_dense(table, columns, d), None)
-    active = sorted({0, *compress(columns, table.values)})
-    place = dict(zip(active, range(len(active)), strict=True))
-    matrix = _dense(table, [place.get(column, 0) for column in columns], len(active))
-    return Design(matrix, np.array(active, dtype=np.intp))
-
-
-def _dense(table: Cells, columns: Iterable[int], width: int) -> FloatArray:
-    """The matrix of the intercept's 1 and each cell's value, added to its column."""
-    n = len(table.lengths)
-    starts = range(0, n * width, width)
-    flat = map(add, chain.from_iterable(map(repeat, starts, table.lengths)), columns)
-    positions = np.array([*starts, *flat], dtype=np.intp)
-    sums = np.bincount(positions, [1.0] * n + table.values, n * width)
-    return np.asarray(sums, dtype=np.float64).reshape(n, width)
+    return Records(
+        np.array([0, *accumulate(table.lengths)], dtype=np.int64),
+        np.array(columns, dtype=np.int64),
+        np.array(table.values, dtype=np.float64),
+        np.array(labels, dtype=np.float64),
+        np.array([example.weight for example in examples], dtype=np.float64),
+        np.array([example.offset for example in examples], dtype=np.float64),
+    )
 
 
 def _marginal_precision(precision: FloatArray, kept: list[int], dropped: list[int]) -> FloatArray:

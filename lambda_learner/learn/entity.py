@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from operator import attrgetter
-from typing import Final, Literal
+from typing import NamedTuple
 
 import numpy as np
 
-from lambda_learner.learn.columns import Belief, Design, cells, design, grown, index_of, shrunk, unseen
-from lambda_learner.learn.newton import update
+from lambda_learner.learn.columns import Belief, cells, grown, index_of, records_of, shrunk, unseen
+from lambda_learner.learn.many import Beliefs, update_many
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
 from lambda_learner.learn.state import (
     INTERCEPT,
@@ -40,9 +39,6 @@ __all__ = [
     "learn",
 ]
 
-MAX_DENSE: Final = 64  # coefficients; below, picking columns costs more than computing with zeros
-Outcome = Literal["learned", "fenced", "non_finite"]
-
 
 def learn(
     state: EntityState | None,
@@ -61,21 +57,20 @@ def learn(
     if state is not None and state.generation != generation:
         state = None
     if state is not None and close_ms <= state.fence_ms:
-        return LearnResult(state, (), "fenced", 0)
+        return LearnResult(state, (), "fenced")
     ordered = _in_order(examples)
     labels = _labels(ordered, settings)
-    with np.errstate(all="ignore"):
-        known = _belief(state, settings)
-        delta = _kept_share(state, len(ordered), close_ms=close_ms, settings=settings)
-        belief, margins, sound = _learned(known, ordered, labels, delta, settings=settings)
-        before = len(belief.names)
-        belief = shrunk(belief, settings.max_features)
-    scores = tuple(map(_score, ordered, labels, margins.tolist()))
-    count = (state.count if state else 0) + (len(ordered) if sound else 0)
+    delta = _kept_share(state, len(ordered), close_ms=close_ms, settings=settings)
+    learned = _learned(_belief(state, settings), ordered, labels, delta, settings=settings)
+    belief = shrunk(learned.belief, settings.max_features)
+    scores = tuple(map(_score, ordered, labels, learned.margins.tolist()))
+    count = (state.count if state else 0) + (len(ordered) if learned.sound else 0)
     base_version = state.base_version if state else ""
     new = EntityState(generation, close_ms, belief.names, belief.posterior, count, base_version)
-    outcome: Outcome = "learned" if sound else "non_finite"
-    return LearnResult(new, scores if sound else _finite(scores), outcome, before - len(belief.names))
+    if not learned.sound:
+        return LearnResult(new, _finite(scores), "non_finite", step=learned.step)
+    dropped = len(learned.belief.names) - len(belief.names)
+    return LearnResult(new, scores, "learned", dropped, learned.step)
 
 
 def _in_order(examples: Iterable[Example]) -> list[Example]:
@@ -108,80 +103,53 @@ def _kept_share(state: EntityState | None, n: int, *, close_ms: int, settings: L
     return settings.forgetting
 
 
+class _Learned(NamedTuple):
+    """The belief after some examples, their margins before, the mean's step; not sound: the forgotten prior."""
+
+    belief: Belief
+    margins: FloatArray
+    step: float
+    sound: bool
+
+
 def _learned(
     known: Belief, examples: Sequence[Example], labels: list[float], delta: float, *, settings: LearnerSettings
-) -> tuple[Belief, FloatArray, bool]:
-    """The belief after the examples, their margins before, and whether it is sound (else: the prior)."""
+) -> _Learned:
     held, belief = cells(examples), known
     positions = list(map(index_of(known.names).get, held.keys))
     new = unseen(held, positions)
     if new:
         belief, index = grown(known, new, settings.prior)
         positions = list(map(index.get, held.keys))
-    d = len(belief.names)
-    table = design(held, positions, d, sparse=belief.posterior.is_diagonal and d > MAX_DENSE)
-    offsets = np.array([example.offset for example in examples], dtype=np.float64)
-    mean = belief.posterior.mean
-    margins = table.matrix @ (mean if table.active is None else mean[table.active]) + offsets
-    try:
-        prior = _forgotten(belief, delta, settings)
-        weights = np.array([example.weight for example in examples], dtype=np.float64)
-        records = np.array(labels, dtype=np.float64), weights, offsets
-        posterior = _updated(prior, table, records, settings=settings)
-    except np.linalg.LinAlgError:
-        posterior = None
-    if posterior is None or not _is_finite(posterior):
-        return Belief(known.names, _forgotten(known, delta, settings)), margins, False
-    return Belief(belief.names, posterior), margins, True
+    before = belief.posterior
+    updates = update_many(
+        records_of(held, positions, labels, examples),
+        np.array((0, len(examples)), dtype=np.int64),
+        Beliefs(np.array((0, len(belief.names)), dtype=np.int64), before.mean, before.precision.ravel()),
+        kind=settings.kind,
+        form=settings.posterior,
+        kept=delta,
+        prior=settings.prior,
+        noise_variance=settings.noise_variance,
+    )
+    if not updates.sound[0]:
+        forgotten = forget(known.posterior, delta, settings.prior.posterior(len(known.names)))
+        step = _length(forgotten.mean - known.posterior.mean)
+        return _Learned(Belief(known.names, forgotten), updates.margins, step, sound=False)
+    mean, precision = updates.beliefs.mean, updates.beliefs.precision.reshape(before.precision.shape)
+    posterior = GaussianPosterior(mean, precision)
+    return _Learned(Belief(belief.names, posterior), updates.margins, _length(mean - before.mean), sound=True)
 
 
-def _forgotten(belief: Belief, delta: float, settings: LearnerSettings) -> GaussianPosterior:
-    if delta == 1.0:
-        return belief.posterior
-    return forget(belief.posterior, delta, _prior_of(settings.prior, len(belief.names)))
-
-
-@lru_cache(maxsize=64)  # entities of one model have few sizes at a time; an array is 8 bytes a coefficient
-def _prior_of(prior: CoefficientPrior, d: int) -> GaussianPosterior:
-    shared = prior.posterior(d)
-    shared.mean.flags.writeable = shared.precision.flags.writeable = False
-    return shared
-
-
-def _updated(
-    prior: GaussianPosterior,
-    table: Design,
-    records: tuple[FloatArray, FloatArray, FloatArray],
-    *,
-    settings: LearnerSettings,
-) -> GaussianPosterior:
-    """The posterior of all coefficients, those that no example touches as in the prior.
-
-    `records` are the labels, weights and offsets.
-    """
-    touched = prior
-    if table.active is not None:
-        touched = GaussianPosterior(prior.mean[table.active], prior.precision[table.active])
-    kind, noise_variance = settings.kind, settings.noise_variance
-    result = update(table.matrix, *records, touched, kind=kind, noise_variance=noise_variance)
-    if table.active is None:
-        return result.posterior
-    mean, precision = prior.mean.copy(), prior.precision.copy()
-    mean[table.active], precision[table.active] = result.posterior.mean, result.posterior.precision
-    return GaussianPosterior(mean, precision)
+def _length(vector: FloatArray) -> float:
+    with np.errstate(over="ignore"):  # a forged reward steps past any float
+        return math.sqrt(vector @ vector)
 
 
 def _labels(examples: Sequence[Example], settings: LearnerSettings) -> list[float]:
     if settings.kind == "linear":
         return [example.label for example in examples]
     return [1.0 if example.label > 0.0 else -1.0 for example in examples]
-
-
-def _is_finite(posterior: GaussianPosterior) -> bool:
-    mean, precision = posterior.mean, posterior.precision
-    if math.isfinite(np.vdot(mean, mean) + np.vdot(precision, precision)):  # half the time
-        return True
-    return bool(np.isfinite(mean).all() and np.isfinite(precision).all())  # squares overflow before numbers do
 
 
 def _score(example: Example, label: float, margin: float) -> Score:

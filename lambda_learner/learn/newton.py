@@ -17,13 +17,11 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from lambda_learner.learn.few import MAX_FEW, minimise_few
 from lambda_learner.learn.losses import Kind, scalar_log1p_exp, scalar_sigmoid
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 from lambda_learner.learn.search import (
     MAX_ITERATIONS,
     coefficient_space,
-    dual_kernel,
     minimise,
     record_space,
 )
@@ -77,8 +75,6 @@ def update(  # noqa: PLR0913 - the records are four parallel arrays
         record = (float(labels[0]), float(weights[0]), float(offsets[0]))
         return _update_with_one(features[0], record, prior, kind=kind)
     start = features @ prior.mean + offsets
-    if kind == "logistic" and n <= min(d, MAX_FEW):
-        return _update_with_few(features, labels, weights, start, prior=prior)
     space = record_space(features, prior) if n <= d else coefficient_space(features, prior)
     point, iterations, converged = minimise(space, start, labels, weights, kind=kind)
     precision = _add_information(prior.precision, features, point.information)
@@ -101,22 +97,6 @@ def _update_with_one(
     added = dual.information * (x * x if prior.is_diagonal else np.outer(x, x))
     posterior = GaussianPosterior(prior.mean + dual.weight * spread, a + added)
     return NewtonResult(posterior, dual.loss, dual.iterations, dual.converged)
-
-
-def _update_with_few(
-    features: FloatArray,
-    labels: FloatArray,
-    weights: FloatArray,
-    start: FloatArray,
-    *,
-    prior: GaussianPosterior,
-) -> NewtonResult:
-    """`update` for a handful of logistic records with the margins `start`, solved in plain floats."""
-    spread, kernel = dual_kernel(features, prior)
-    optimum = minimise_few(kernel.tolist(), start.tolist(), labels.tolist(), weights.tolist())
-    precision = _add_information(prior.precision, features, np.array(optimum.information))
-    posterior = GaussianPosterior(prior.mean + spread @ np.array(optimum.dual), precision)
-    return NewtonResult(posterior, optimum.value, optimum.iterations, optimum.converged)
 
 
 def _linear_dual(start: float, label: float, weight: float, variance: float) -> _Dual:

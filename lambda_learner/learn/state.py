@@ -44,7 +44,7 @@ class CoefficientPrior(NamedTuple):
         """The diagonal prior of d coefficients, the intercept first."""
         mean = np.full(d, self.mean, dtype=np.float64)
         precision = np.full(d, self.precision, dtype=np.float64)
-        mean[0], precision[0] = self.intercept_mean, self.intercept_precision
+        mean[:1], precision[:1] = self.intercept_mean, self.intercept_precision
         return GaussianPosterior(mean, precision)
 
 
@@ -118,9 +118,14 @@ class Score(NamedTuple):
 
 
 class LearnResult(NamedTuple):
-    """The new state of an entity, its examples' scores in order of decision_id, and what happened."""
+    """The new state of an entity, its examples' scores in order of decision_id, and what happened.
+
+    step: how far the mean has moved from the one that was published, as a Euclidean length; a coefficient that is new
+    begins at its prior.
+    """
 
     state: EntityState
     scores: tuple[Score, ...]
     outcome: Literal["learned", "fenced", "non_finite"]
-    dropped_features: int
+    dropped_features: int = 0
+    step: float = 0.0

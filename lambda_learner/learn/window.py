@@ -9,16 +9,14 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import repeat
 
-import numpy as np
 import orjson
 
 from lambda_learner.evaluation.progressive import increments_of
 from lambda_learner.features.flatten import flatten
 from lambda_learner.join import JoinedRow, OrphanRewards, RewardedDecision, reward_decision
 from lambda_learner.learn.entity import learn
-from lambda_learner.learn.state import INTERCEPT, EntityState, Example, LearnResult, Score
+from lambda_learner.learn.state import EntityState, Example, LearnResult, Score
 from lambda_learner.policy import ModelPolicy
 
 MinuteCount = tuple[int, str]  # minute's start in ms (0: of the whole run), name
@@ -34,7 +32,7 @@ class WindowOutcome:
     state: EntityState | None
     changed: bool = False
     scores: Sequence[Score] = ()
-    counts: Counter[MinuteCount] = field(default_factory=Counter)
+    counts: dict[MinuteCount, int] = field(default_factory=dict)
     orphans: list[OrphanRewards] = field(default_factory=list)
 
 
@@ -56,13 +54,13 @@ def learn_window(
     if not examples or not policy.learned:
         return outcome
     if entity is None:
-        outcome.counts[0, "no_entity"] += len(examples)
+        outcome.counts[0, "no_entity"] = len(examples)
         return outcome
     result = learn(state, examples, close_ms=close_ms, generation=policy.generation, settings=policy.learner)
     if result.outcome == "fenced":
-        outcome.counts[0, "already_learned"] += len(examples)
+        outcome.counts[0, "already_learned"] = len(examples)
         return outcome
-    _count_result(outcome, result, policy)
+    _count_result(outcome.counts, result, policy)
     outcome.state, outcome.changed, outcome.scores = result.state, True, result.scores
     return outcome
 
@@ -72,19 +70,19 @@ def _example(kind: str, row: JoinedRow, outcome: WindowOutcome, policy: ModelPol
     counts = outcome.counts
     for minute_ms, name, n in result.tally:
         key = minute_ms, RECORD_CLASSES.get(name, name) if kind == "T" else name
-        counts[key] = counts.get(key, 0) + n  # `+=` asks Counter for what is missing, in Python
+        counts[key] = counts.get(key, 0) + n
     if isinstance(result, OrphanRewards):
         outcome.orphans.append(result)
         return None
-    return _record_example(result) if kind == "T" else _decision_example(result, outcome, policy)
+    return _record_example(result) if kind == "T" else _decision_example(result, counts, policy)
 
 
-def _decision_example(decision: RewardedDecision, outcome: WindowOutcome, policy: ModelPolicy) -> Example:
+def _decision_example(decision: RewardedDecision, counts: dict[MinuteCount, int], policy: ModelPolicy) -> Example:
     payload = orjson.loads(decision.payload)
-    features = flatten(payload.get("item"), payload.get("context"), policy.features)
-    if features.skipped:
-        outcome.counts[0, "skipped_features"] += features.skipped
-    return Example(decision.decision_id, features.values, decision.reward)
+    features, skipped = flatten(payload.get("item"), payload.get("context"), policy.features)
+    if skipped:
+        counts[0, "skipped_features"] = counts.get((0, "skipped_features"), 0) + skipped
+    return Example(decision.decision_id, features, decision.reward)
 
 
 def _record_example(record: RewardedDecision) -> Example:
@@ -97,16 +95,16 @@ def _record_example(record: RewardedDecision) -> Example:
     )
 
 
-def _count_result(outcome: WindowOutcome, result: LearnResult, policy: ModelPolicy) -> None:
-    raised = increments_of(result.scores, policy.learner.kind)
-    raised["updates"] = 1
-    raised[f"update_records.{_records_bin(len(result.scores))}"] = 1
-    raised[f"update_step.{_step_bin(outcome.state, result.state, policy)}"] = 1
+def _count_result(counts: dict[MinuteCount, int], result: LearnResult, policy: ModelPolicy) -> None:
+    for name, n in increments_of(result.scores, policy.learner.kind).items():
+        counts[0, name] = n
+    counts[0, "updates"] = 1
+    counts[0, f"update_records.{_records_bin(len(result.scores))}"] = 1
+    counts[0, f"update_step.{_step_bin(result.step)}"] = 1
     if result.outcome == "non_finite":
-        raised["non_finite_updates"] = 1
+        counts[0, "non_finite_updates"] = 1
     if result.dropped_features:
-        raised["dropped_features"] = result.dropped_features
-    outcome.counts.update({(0, name): n for name, n in raised.items()})
+        counts[0, "dropped_features"] = result.dropped_features
 
 
 def _records_bin(records: int) -> int:
@@ -114,17 +112,6 @@ def _records_bin(records: int) -> int:
     return records if records <= EXACT_RECORDS else 1 + (1 << (records - 1).bit_length() - 1)
 
 
-def _step_bin(before: EntityState | None, after: EntityState, policy: ModelPolicy) -> int:
-    """The size of the mean's step, in quarters of a power of ten; a new coefficient starts at its prior."""
-    mean = after.posterior.mean
-    if before is not None and before.names == after.names:
-        start = before.posterior.mean
-    else:
-        prior = policy.learner.prior
-        known = {} if before is None else dict(zip(before.names, before.posterior.mean.tolist(), strict=True))
-        known.setdefault(INTERCEPT, prior.intercept_mean)
-        start = np.array(list(map(known.get, after.names, repeat(prior.mean))), dtype=np.float64)
-    with np.errstate(over="ignore"):
-        step = mean - start
-        size = math.sqrt(float(step @ step))
-    return math.floor(4 * math.log10(min(max(size, SMALLEST_STEP), LARGEST_STEP)))
+def _step_bin(step: float) -> int:
+    """The size of the mean's step, in quarters of a power of ten."""
+    return math.floor(4 * math.log10(min(max(step, SMALLEST_STEP), LARGEST_STEP)))

@@ -8,9 +8,10 @@ from dataclasses import replace
 from typing import Any
 
 from lambda_learner.learn.state import EntityState
+from lambda_learner.learn.state_text import decode_state
 from lambda_learner.policy import ModelPolicy, Policies
 from operators.files import Line
-from operators.learn import DROPPED, Learn, decode_state
+from operators.learn import DROPPED, Learn
 from operators.parse import Parser
 from operators.rows import FIELD, ROW
 from operators.warm_start import WarmStart

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_learner.learn.state_format import to_bytes
+from lambda_learner.learn.state_text import decode_state, encode_state
 from lambda_learner.policy import ModelPolicy
 from lambda_learner.publish import shard_of
-from operators.learn import decode_state, encode_state
 from operators.parse import ONE_ENTITY
 from operators.rows import FIELD
 from tests.harness.cases import (

@@ -10,6 +10,7 @@ import pytest
 
 from lambda_learner.learn import Example, learn
 from lambda_learner.learn.state import EntityState
+from lambda_learner.learn.state_text import encode_state
 from lambda_learner.policy import Policies
 from lambda_learner.publish import (
     Fenced,
@@ -25,7 +26,7 @@ from lambda_learner.publish import (
     shard_of,
 )
 from operators import publish
-from operators.learn import DROPPED, encode_state
+from operators.learn import DROPPED
 from operators.publish import AFTER_ALL_INPUT_MS, Pending, Publish, PublishSettings, pending_of, published_line
 from operators.rows import FIELD
 from tests.harness.cases import POLICY

@@ -32,7 +32,7 @@ def test_a_hand_made_item_gives_its_hand_made_features(case: dict[str, Any]) -> 
     given_, expected = case["given"], case["expected"]
     spec = FeatureSpec.parse(given_["features"], entity_paths=given_["entity_paths"])
     result = flatten(given_["item"], given_["context"], spec)
-    assert [[name, term, value] for (name, term), value in result.values.items()] == expected["features"]
+    assert sorted([name, term, value] for (name, term), value in result.values.items()) == expected["features"]
     assert result.skipped == expected["skipped"]
 
 
@@ -109,10 +109,9 @@ def test_what_json_does_not_have_is_an_error_that_names_the_path() -> None:
 
 
 @given(JSON, JSON)
-def test_any_json_gives_finite_bounded_features_in_order(item: Any, context: Any) -> None:
+def test_any_json_gives_finite_bounded_features(item: Any, context: Any) -> None:
     spec = FeatureSpec.parse(["item", "context", "item × context"], entity_paths=["context.a"])
     result = flatten(item, context, spec)
-    assert list(result.values) == sorted(result.values)
     assert all(abs(value) <= 1e6 for value in result.values.values())
     assert not any(name == "context.a" or name.startswith("context.a.") for name, _ in result.values)
 

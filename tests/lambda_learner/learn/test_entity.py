@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from lambda_learner.learn import INTERCEPT, EntityState, Example, LearnerSettings, LearnResult, learn
-from lambda_learner.learn.entity import MAX_DENSE
 from lambda_learner.learn.losses import Kind
 
 A, B, C = ("item.genre", "a"), ("item.genre", "b"), ("item.year", "")
@@ -176,8 +175,8 @@ def test_features_of_a_million_are_learned() -> None:
     assert learned(result.state, example, close_ms=2_000).scores[0].score > 10.0
 
 
-def test_coefficients_that_no_example_touches_stay_as_they_are_in_a_large_entity() -> None:
-    many = {("item.id", f"{i:03d}"): 1.0 + i / 100 for i in range(2 * MAX_DENSE)}
+def test_coefficients_that_no_example_touches_stay_as_they_are() -> None:
+    many = {("item.id", f"{i:03d}"): 1.0 + i / 100 for i in range(128)}
     before = learned(None, Example("1", many, 1.0)).state
     after = learned(before, Example("2", {("item.id", "007"): 1.0}, 5.0), close_ms=2_000).state
     changed = after.posterior.mean != before.posterior.mean
@@ -195,3 +194,13 @@ def test_the_count_adds_up_over_windows() -> None:
 def test_the_base_version_stays_with_the_state() -> None:
     state = EntityState("g1", 0, (INTERCEPT,), LINEAR.prior.posterior(1), 0, base_version="b7")
     assert learned(state, Example("1", {}, 1.0)).state.base_version == "b7"
+
+
+def test_the_step_is_how_far_the_published_mean_has_moved() -> None:
+    first = learned(None, Example("1", {A: 1.0}, 1.0))
+    assert first.step == pytest.approx(math.hypot(*mean_of(first.state).values()))
+    second = learned(first.state, Example("2", {B: 1.0}, 2.0), close_ms=2_000)
+    known = mean_of(first.state)
+    assert second.step == pytest.approx(
+        math.hypot(*(value - known.get(name, 0.0) for name, value in mean_of(second.state).items()))
+    )

@@ -6,14 +6,12 @@ from typing import NamedTuple
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_learner.learn import GaussianPosterior, NewtonResult, update
-from lambda_learner.learn.few import MAX_FEW, minimise_few
 from lambda_learner.learn.losses import LOSSES, Kind
 from lambda_learner.learn.posterior import FloatArray
-from lambda_learner.learn.search import dual_kernel, minimise, record_space
 
 
 class Case(NamedTuple):
@@ -135,17 +133,6 @@ def test_a_linear_batch_is_its_records_one_at_a_time(seed: int, n: int, d: int) 
     np.testing.assert_allclose(batch.precision, one_by_one.prior.precision, rtol=1e-12, atol=1e-11)
 
 
-@given(seed=st.integers(0, 10**6), n=st.integers(1, MAX_FEW), full=st.booleans())
-def test_plain_floats_and_arrays_find_the_same_dual_weights(seed: int, n: int, *, full: bool) -> None:
-    case = random_case(seed, n, 8, kind="logistic", full=full)
-    start = case.features @ case.prior.mean + case.offsets
-    arrays = minimise(record_space(case.features, case.prior), start, case.labels, case.weights, kind="logistic")
-    kernel = dual_kernel(case.features, case.prior)[1].tolist()
-    few = minimise_few(kernel, start.tolist(), case.labels.tolist(), case.weights.tolist())
-    np.testing.assert_allclose(few.dual, arrays.point.unknowns, rtol=1e-7, atol=1e-9)
-    assert few.value == pytest.approx(arrays.point.value, rel=1e-12)
-
-
 @pytest.mark.parametrize("full", [False, True], ids=["diagonal", "full"])
 @pytest.mark.parametrize("n", [1, 2, 5, 12, 40])
 @pytest.mark.parametrize("seed", range(5))
@@ -170,13 +157,3 @@ def test_scipy_finds_no_better_mean(kind: Kind, n: int, d: int, *, full: bool) -
     result = case.result()
     np.testing.assert_allclose(result.posterior.mean, found.x, atol=1e-7)
     assert result.loss <= found.fun + 1e-10
-
-
-@given(case=cases())
-def test_two_records_are_solved_as_they_are_beside_an_idle_third(case: Case) -> None:
-    kernel = dual_kernel(case.features, case.prior)[1][:2, :2].tolist()
-    assume(len(kernel) == 2)
-    beside = [[*row, 0.0] for row in kernel] + [[0.0, 0.0, 0.0]]
-    two = minimise_few(kernel, [0.3, -0.2], [1.0, -1.0], [1.0, 2.0])
-    three = minimise_few(beside, [0.3, -0.2, 0.0], [1.0, -1.0, 1.0], [1.0, 2.0, 0.0])
-    assert (two.dual, two.value) == (three.dual[:2], three.value)

@@ -1,0 +1,30 @@
+"""Compiles a function of numbers and arrays where numba is installed; without it the function stays as it is."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeVar
+
+try:
+    from numba import njit  # type: ignore[import-untyped]
+except ImportError:  # the extra `fast` brings it
+    njit = None
+
+__all__ = ["IS_COMPILED", "compiled"]
+
+IS_COMPILED: Final = njit is not None
+_F = TypeVar("_F")
+
+# Sums may be added up in another order, four numbers at a time; NaN and inf keep their meaning.
+FAST_SUMS: Final = {"reassoc", "contract", "nsz"}
+
+
+def compiled(function: _F) -> _F:
+    """The function as machine code, kept on disk where it can be; it runs without the GIL and checks no bounds."""
+    if njit is None:
+        return function
+    options: dict[str, Any] = {"cache": True, "nogil": True, "error_model": "numpy", "fastmath": FAST_SUMS}
+    try:
+        machine_code: _F = njit(**options)(function)
+    except RuntimeError:  # neither the package's folder nor the user's cache can be written
+        machine_code = njit(**options | {"cache": False})(function)
+    return machine_code
