@@ -43,7 +43,7 @@ def movielens(
     *,
     output: Annotated[Path, typer.Option(help="The picture to write: .png or .svg.")] = Path("out/movielens.png"),
 ) -> None:
-    """Print how models kept fresh in several ways foretell MovieLens-100K, and draw it; takes a minute."""
+    """Print how models kept fresh in several ways foretell MovieLens-100K, and draw it; takes one to three minutes."""
     from lambda_learner.evaluation.movielens import ROWS  # noqa: PLC0415 - SciPy's optimiser, which only this needs
 
     if output.suffix not in (".png", ".svg"):

@@ -154,6 +154,32 @@ def test_scaling_the_label_scales_the_variance_by_its_square(full: bool) -> None
 
 
 @pytest.mark.parametrize("full", [True, False], ids=["full", "diagonal"])
+def test_a_weight_counts_as_a_record_of_weight_one_scaled_by_its_root(full: bool) -> None:  # noqa: FBT001
+    records = drawn(12)
+    root = np.sqrt(records.weights)
+    scaled = Records(root[:, None] * records.features, root * records.labels, np.ones(12), root * records.offsets)
+    assert_same(learned(scaled, full=full), learned(records, full=full))
+    assert not np.allclose(learned(records._replace(weights=np.ones(12)), full=full)[0].mean, learned(records)[0].mean)
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "diagonal"])
+def test_one_coefficient_by_hand(full: bool) -> None:  # noqa: FBT001
+    # Λ = 1, a guess of σ² = 1 worth 1 record; x = 1, y = 1 and -1, w = 1: the mean stays 0, the squares sum to 2.
+    # σ² = (1 + 2) / (1 + 2 - γ) with γ = 1 - 1 / (1 + 2/σ²) = 2 / (σ² + 2): 3σ⁴ + σ² - 6 = 0.
+    prior = GaussianPosterior(np.zeros(1), np.ones(1))
+    start = GaussianPosterior(prior.mean, np.ones((1, 1))) if full else prior
+    posterior, noise = update_with_noise(
+        np.ones((2, 1)), np.array([1.0, -1.0]), np.ones(2), np.zeros(2),
+        start, noise=Noise(), prior=prior, noise_prior=NoisePrior(1.0, 1.0),
+    )  # fmt: skip
+    variance = (-1.0 + np.sqrt(73.0)) / 6.0
+    assert noise_variance(noise, NoisePrior(1.0, 1.0)) == pytest.approx(variance)
+    assert noise.squares == pytest.approx(2.0)
+    assert posterior.mean[0] == pytest.approx(0.0)
+    assert posterior.precision.item() == pytest.approx(1.0 + 2.0 / variance)
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "diagonal"])
 def test_a_record_of_weight_zero_says_nothing(full: bool) -> None:  # noqa: FBT001
     records = drawn(10)
     records.weights[7:] = 0.0
