@@ -21,9 +21,7 @@ __all__ = [
     "Optimum",
     "Point",
     "Space",
-    "closes",
     "coefficient_space",
-    "dual_kernel",
     "minimise",
     "record_space",
 ]
@@ -81,7 +79,7 @@ _At = Callable[[FloatArray, FloatArray, FloatArray], Point]  # of unknowns, marg
 
 def record_space(features: FloatArray, prior: GaussianPosterior) -> Space:
     """The search over one dual weight a record: K = X A⁻¹ Xᵀ gives both its margins and its prior term."""
-    spread, kernel = dual_kernel(features, prior)
+    spread, kernel = _dual_kernel(features, prior)
     identity = np.eye(len(kernel))
 
     def line(point: Point) -> Line:
@@ -95,7 +93,7 @@ def record_space(features: FloatArray, prior: GaussianPosterior) -> Space:
     return Space(len(kernel), line, lambda dual: spread @ dual)
 
 
-def dual_kernel(features: FloatArray, prior: GaussianPosterior) -> tuple[FloatArray, FloatArray]:
+def _dual_kernel(features: FloatArray, prior: GaussianPosterior) -> tuple[FloatArray, FloatArray]:
     """A⁻¹Xᵀ, which turns dual weights into a shift of the mean, and the symmetric K = X A⁻¹ Xᵀ."""
     a = prior.precision
     spread: FloatArray = (features / a).T if prior.is_diagonal else np.linalg.solve(a, features.T)
@@ -132,7 +130,7 @@ def minimise(space: Space, start: FloatArray, labels: FloatArray, weights: Float
         line = space.line(point)
         if not math.isfinite(line.decrement):
             return Optimum(point._replace(unknowns=line.step, value=math.nan), iteration, converged=False)
-        if kind == "linear" or closes(line.decrement, point.value):
+        if kind == "linear" or _closes(line.decrement, point.value):
             return Optimum(_moved(point, line, 1.0, at), iteration, converged=True)
         descended = _descended(point, line, at)
         if descended is None:
@@ -141,7 +139,7 @@ def minimise(space: Space, start: FloatArray, labels: FloatArray, weights: Float
     return Optimum(point, MAX_ITERATIONS, converged=False)
 
 
-def closes(decrement: float, value: float) -> bool:
+def _closes(decrement: float, value: float) -> bool:
     """Whether one more Newton step, with this squared decrement at this objective, is the last to make."""
     return abs(decrement) <= SQUARED_DECREMENT + ROUNDING * abs(value)
 
