@@ -18,13 +18,16 @@ CountKey = tuple[int, str, str]  # minute's start in ms (0: of the whole run), m
 
 def counts_text(counts: Mapping[CountKey, int]) -> str:
     """Increments as one text: n in 19 digits, then minute F model F name, between ROW separators."""
-    return ROW.join([f"{n:019d}{minute}{FIELD}{model}{FIELD}{name}" for (minute, model, name), n in counts.items()])
+    return ROW.join([_increment(n, minute, model, name) for (minute, model, name), n in counts.items()])
 
 
 def counts_text_of(model: str, counts: Mapping[tuple[int, str], int]) -> str:
     """`counts_text` for the (minute, name) counts of one model."""
-    middle = f"{FIELD}{model}{FIELD}"
-    return ROW.join([f"{n:019d}{minute}{middle}{name}" for (minute, name), n in counts.items()])
+    return ROW.join([_increment(n, minute, model, name) for (minute, name), n in counts.items()])
+
+
+def _increment(n: int, minute: int, model: str, name: str) -> str:
+    return f"{n:019d}{minute}{FIELD}{model}{FIELD}{name}"
 
 
 def sums_sql(increments: str) -> str:

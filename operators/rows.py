@@ -11,14 +11,13 @@ nothing. The separators are control characters, which JSON text never holds.
 
 from __future__ import annotations
 
-import zlib
 from functools import lru_cache
 from typing import NamedTuple
 
 import orjson
 
 from lambda_learner.events.schema import Decision, Record, Reward
-from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy
+from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
 
 NOTE, ROW, FIELD = "\x1d", "\x1e", "\x1f"
 KEY_LENGTH = 28
@@ -37,7 +36,7 @@ def record_row(record: Record, *, close_ms: int, entity: str) -> str:
 
 def _copy_row(kind: str, key: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
     at = f"{event.event_ms:013d}"
-    note = f"{kind}{at}{zlib.crc32(event.payload.encode()):08x}"
+    note = f"{kind}{at}{checksum(event.payload):08x}"
     rest = f"{event.payload}{FIELD}{entity}"
     return _row(close_ms - 1, at, f"{kind}{key}", event.model, note, rest)
 
