@@ -15,8 +15,8 @@ from operators import learn, sources
 from operators.batch import batch_sql
 from operators.counts import sums_sql
 from operators.files import FileChunk
-from operators.join import join_sql, late_sql, lines_sql, rows_schema, rows_sql
-from operators.jvm import keyed_by_first, side_output, table_rows
+from operators.join import fields_sql, join_sql, late_sql, rows_schema, rows_sql
+from operators.jvm import internal_rows, keyed_by_first, side_output, table_rows
 from operators.parse import Parser
 from operators.publish import Publish, PublishSettings
 from operators.rows import late_line
@@ -43,8 +43,7 @@ class Plan:
 def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     """Add the whole graph to the environments; the caller executes it."""
     parsed = _parse(env, tables, plan)
-    rows = _rows(tables, parsed, plan)
-    joined = _join(tables, rows)
+    joined = _join(tables, _rows(tables, parsed, plan))
     learned = _learn(joined, plan, batch=batch)
     published = _publish(learned, plan)
     counts = side_output(parsed, sources.COUNTS).union(side_output(learned, learn.COUNTS))
@@ -73,19 +72,19 @@ def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
 def _rows(tables: Any, parsed: DataStream, plan: Plan) -> DataStream:
     """One row a line, cut out of the chunks in the JVM."""
     tables.create_temporary_view("chunks", tables.from_data_stream(parsed).alias("text"))
-    return tables.to_data_stream(tables.sql_query(rows_sql("chunks", plan.stream.out_of_orderness_ms)))
+    tables.create_temporary_view("fields", internal_rows(tables, fields_sql("chunks")))
+    return internal_rows(tables, rows_sql("fields", plan.stream.out_of_orderness_ms))
 
 
 def _join(tables: Any, rows: DataStream) -> DataStream:
     tables.create_temporary_view("timed_rows", tables.from_data_stream(rows, rows_schema()))
-    tables.create_temporary_view("lines", tables.sql_query(lines_sql("timed_rows")))
-    tables.create_temporary_view("joined", tables.sql_query(join_sql("lines")))
+    tables.create_temporary_view("joined", tables.sql_query(join_sql("timed_rows")))
     return table_rows(tables, batch_sql("joined"), learn.BATCH_TYPE)
 
 
 def _late(tables: Any) -> DataStream:
     rows = tables.to_data_stream(tables.sql_query(late_sql("timed_rows")))
-    return rows.map(lambda row: late_line(row[0]), Types.STRING()).uid("late-lines").name("late-lines")
+    return rows.map(lambda row: late_line(*row), Types.STRING()).uid("late-lines").name("late-lines")
 
 
 def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:

@@ -1,24 +1,24 @@
 """Batch stage: the joined rows of one window, gathered by (model, entity), in the JVM.
 
-Keyed state: one accumulator per (model, entity, chunk, window). Rows without an entity of their own are spread over
-62 chunks by the last character of their id, so that no key is hot and no text is huge.
+Keyed state: one accumulator per (model, group, window); a group is an entity, or one of 62 chunks of the rows without
+an entity of their own, by the last character of their id: so no key is hot and no text is huge.
 """
 
 from __future__ import annotations
 
-from operators.parse import ONE_ENTITY
-
 
 def batch_sql(joined: str) -> str:
-    """One row for each entity (or chunk) and window: its key, and (model, entity, close in ms, joined rows)."""
-    spread = f"entity IS NULL OR entity = '{ONE_ENTITY}'"
+    """One row for each group and window: the key of learn, and (model, entity, close in ms, joined rows).
+
+    The rows are gathered as an array: LISTAGG would copy all that it has with each row.
+    """
+    entity = "NULLIF(SPLIT_INDEX(grp, U&'\\001B', 0), '')"
+    chunk = "CONCAT(U&'\\001B', SUBSTRING(id, 28, 1))"  # of rewards without a decision
     return f"""
-SELECT CONCAT(model_name, U&'\\001F', COALESCE(entity, chunk)) AS `key`, ROW(model_name, entity,
-       EXTRACT(EPOCH FROM window_end) * 1000,
-       LISTAGG(CONCAT(id, COALESCE(payload, ''), U&'\\001F', notes), U&'\\001E')) AS batch
-FROM (SELECT *, CASE WHEN {spread} THEN SUBSTRING(id, 28, 1) ELSE '' END AS chunk FROM (
-  SELECT window_start, window_end, model_name, id, notes,
-         SPLIT_INDEX(payload_entity, U&'\\001F', 0) AS payload,
-         NULLIF(SPLIT_INDEX(payload_entity, U&'\\001F', 1), '') AS entity
-  FROM {joined}))
-GROUP BY window_start, window_end, model_name, entity, chunk"""
+SELECT CONCAT(model_name, U&'\\001F', COALESCE({entity}, grp)) AS `key`, ROW(model_name, {entity},
+       EXTRACT(EPOCH FROM window_end) * 1000, ARRAY_JOIN(ARRAY_AGG(joined), U&'\\001E')) AS batch
+FROM (SELECT window_start, window_end, model_name,
+             COALESCE(SPLIT(content, U&'\\001C')[2], {chunk}) AS grp,
+             CONCAT(id, COALESCE(content, ''), U&'\\001F', notes) AS joined
+      FROM {joined})
+GROUP BY window_start, window_end, model_name, grp"""

@@ -85,7 +85,7 @@ def read_chunk(chunk: FileChunk) -> Iterator[Line | Damage]:
 
 
 def _read_plain(chunk: FileChunk) -> Iterator[Line]:
-    with Path(chunk.path).open("rb") as file:
+    with Path(chunk.path).open("rb", buffering=CHUNK_BYTES) as file:
         offset = chunk.start
         if offset > 0:
             offset = _next_line(file, offset - 1, chunk.end)  # one that started before belongs to the chunk before

@@ -29,6 +29,19 @@ def table_rows(tables: Any, query: str, row_type: RowTypeInfo) -> DataStream:
     return stream
 
 
+def internal_rows(tables: Any, query: str) -> DataStream:
+    """The rows of a query as SQL has them in memory: back in a table none of their texts is decoded and encoded."""
+    table = tables.sql_query(query)._j_table
+    in_memory = _java_class("org.apache.flink.table.data.RowData")
+    rows = table.getResolvedSchema().toPhysicalRowDataType().bridgedTo(in_memory)
+    return DataStream(tables._j_tenv.toDataStream(table, rows))
+
+
+def _java_class(name: str) -> Any:
+    jvm = get_gateway().jvm
+    return jvm.Class.forName(name, False, jvm.Thread.currentThread().getContextClassLoader())
+
+
 def side_output(stream: DataStream, tag: OutputTag) -> DataStream:
     """A side output as the JVM has it; `get_side_output` adds a Python function that only hands each element on.
 

@@ -24,8 +24,7 @@ from lambda_learner.learn.window import WindowOutcome, learn_window
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
 from operators.counts import counts_text_of
-from operators.parse import ONE_ENTITY
-from operators.rows import FIELD, ROW, window_row
+from operators.rows import FIELD, ONE_ENTITY, ROW, window_row
 from operators.warm_start import WarmStart
 
 COUNTS = OutputTag("counts", Types.STRING())

@@ -19,9 +19,7 @@ from lambda_learner.policy import ModelPolicy, Policies
 from operators.counts import CountKey
 from operators.dead_letter import dead_letter
 from operators.files import Damage, Line
-from operators.rows import clock_row, decision_row, record_row, reward_row
-
-ONE_ENTITY = "[]"  # the entity of a model without entity paths
+from operators.rows import ONE_ENTITY, clock_row, decision_row, record_row, reward_row
 
 _Raised: TypeAlias = tuple[int, str, tuple[str, ...]]  # the minute, the model and the counters of a line
 

@@ -1,12 +1,13 @@
-"""Texts that travel between stages: one row a line. The JVM cuts them with SUBSTRING and SPLIT_INDEX, never JSON.
+"""Texts that travel between stages: one row a line, which the JVM cuts once, with SPLIT, and never reads as JSON.
 
-A row is fixed columns, then fields whose lengths are among them, then the rest:
+A row is fields between FIELD separators:
 
-    rowtime 13 digits | event time 13 | kind 1 | id 27 | model's length 2 | note's length 2 | model | note | rest
+    rowtime in ms | event time in ms | kind and id | model | note | content
 
-kind is D (decision), R (reward), T (training record) or H (moves the watermark only). A decision and its rewards share
-the key kind D + decision_id. `note` is what the join rule needs of each copy; the rest is payload FIELD entity, or
-nothing. The separators are control characters, which JSON text never holds.
+kind is D (decision), R (reward), T (training record) or H (moves the watermark only; no more fields follow). A decision
+and its rewards share the key D + decision_id. `note` is what the join rule needs of each copy. `content`, which a
+reward lacks, is payload GROUP group: the group is the entity or, for rows that would all be of one group, entity CHUNK
+chunk. The separators are control characters, which JSON text never holds, and sort before all that it does.
 """
 
 from __future__ import annotations
@@ -19,54 +20,45 @@ import orjson
 from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
 
-NOTE, ROW, FIELD = "\x1d", "\x1e", "\x1f"
+CHUNK, GROUP, NOTE, ROW, FIELD = "\x1b", "\x1c", "\x1d", "\x1e", "\x1f"
 KEY_LENGTH = 28
-NO_ID = "0" * 27
+ONE_ENTITY = "[]"  # the entity of a model without entity paths
 
 
 def decision_row(decision: Decision, *, close_ms: int, entity: str) -> str:
     """The row of a decision; `entity` is empty when it has none."""
-    return _copy_row("D", decision.message_id, decision, close_ms=close_ms, entity=entity)
+    return _copy_row("D", decision, close_ms=close_ms, entity=entity)
 
 
 def record_row(record: Record, *, close_ms: int, entity: str) -> str:
     """The row of a training record."""
-    return _copy_row("T", record.message_id, record, close_ms=close_ms, entity=entity)
+    return _copy_row("T", record, close_ms=close_ms, entity=entity)
 
 
-def _copy_row(kind: str, key: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
-    at = f"{event.event_ms:013d}"
-    note = f"{kind}{at}{checksum(event.payload):08x}"
-    rest = f"{event.payload}{FIELD}{entity}"
-    return _row(close_ms - 1, at, f"{kind}{key}", event.model, note, rest)
+def _copy_row(kind: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
+    at, payload = _digits(event.event_ms), event.payload
+    note = f"{kind}{at}{checksum(payload):08x}"
+    group = entity if entity and entity != ONE_ENTITY else f"{entity}{CHUNK}{event.message_id[-1]}"
+    key = f"{kind}{event.message_id}"
+    return FIELD.join((_digits(close_ms - 1), at, key, event.model, note, f"{payload}{GROUP}{group}"))
 
 
 def reward_row(reward: Reward, *, close_ms: int) -> str:
-    """The row of a reward: it carries no payload, and the entity comes from its decision."""
-    at = f"{reward.event_ms:013d}"
+    """The row of a reward: it carries no payload, and the group comes from its decision."""
+    at = _digits(reward.event_ms)
     note = f"R{at}{reward.message_id}{reward.value!r}"
-    return _row(close_ms - 1, at, f"D{reward.decision_id}", reward.model, note)
+    return FIELD.join((_digits(close_ms - 1), at, f"D{reward.decision_id}", reward.model, note))
 
 
 def clock_row(event_ms: int) -> str:
     """A row that moves the watermark and enters no window."""
-    return _row(event_ms, f"{event_ms:013d}", f"H{NO_ID}", "", "")
+    at = _digits(event_ms)
+    return FIELD.join((at, at, "H"))
 
 
-def _row(  # noqa: PLR0913, PLR0917 - the columns of a row, in their order
-    rowtime_ms: int, at: str, key: str, model: str, note: str, rest: str = ""
-) -> str:
-    return f"{_digits(rowtime_ms)}{at}{key}{_lengths(len(model), len(note))}{model}{note}{rest}"
-
-
-@lru_cache(maxsize=4096)  # closes are whole seconds, and the rows of a time share a few
+@lru_cache(maxsize=4096)  # times are whole seconds, and rows of one time are neighbours
 def _digits(time_ms: int) -> str:
     return f"{time_ms:013d}"
-
-
-@lru_cache(maxsize=4096)  # lengths have two digits
-def _lengths(model: int, note: int) -> str:
-    return f"{model:02d}{note:02d}"
 
 
 class WindowRow(NamedTuple):
@@ -77,8 +69,9 @@ class WindowRow(NamedTuple):
 
 
 def window_row(model: str, text: str) -> WindowRow:
-    """Read back what the join stage concatenated: key, payload, FIELD, notes between NOTE separators."""
-    payload, _, notes = text[KEY_LENGTH:].partition(FIELD)
+    """Read back what the batch stage concatenated: key, content, FIELD, notes between NOTE separators."""
+    content, _, notes = text[KEY_LENGTH:].partition(FIELD)
+    payload, _, _ = content.partition(GROUP)
     copies, rewards = [], []
     for note in notes.split(NOTE):
         if note[0] == "R":
@@ -89,11 +82,8 @@ def window_row(model: str, text: str) -> WindowRow:
     return WindowRow(text[0], row)
 
 
-def late_line(text: str) -> str:
-    """A row's text as a JSON line for people: kind, model, id, close, note, payload."""
-    model_end = 58 + int(text[54:56])
-    note_end = model_end + int(text[56:58])
-    payload = text[note_end:].partition(FIELD)[0]
-    row = {"kind": text[model_end], "model": text[58:model_end], "id": text[27:54], "close_ms": int(text[:13]) + 1}
-    row |= {"note": text[model_end:note_end], "payload": orjson.loads(payload) if payload else None}
+def late_line(second: int, key: str, model: str, note: str, content: str | None) -> str:
+    """A row whose window ended with a second, as a JSON line for people: kind, model, id, close, note, payload."""
+    row = {"kind": note[0], "model": model, "id": key[1:], "close_ms": (second + 1) * 1000, "note": note}
+    row["payload"] = orjson.loads(content.partition(GROUP)[0]) if content else None
     return orjson.dumps(row).decode()

@@ -14,7 +14,7 @@ from lambda_learner.features.spec import FeatureSpec
 from lambda_learner.join import RewardPolicy
 from lambda_learner.learn.state import LearnerSettings
 from lambda_learner.policy import ModelPolicy
-from operators.rows import FIELD, NOTE, ROW
+from operators.rows import CHUNK, FIELD, GROUP, NOTE, ROW
 
 T0_S = 1_700_000_000 - 1_700_000_000 % 60
 T0_MS = T0_S * 1000  # the start of a minute
@@ -66,21 +66,21 @@ def joined(rows: Iterable[str]) -> Joined:
     """What SQL makes of rows: the layout of `operators/rows.py` cut as `operators/join.py` and `batch.py` do."""
     windows: defaultdict[tuple[int, str, str], list[tuple[str, str]]] = defaultdict(list)
     for row in rows:
-        if row[26] == "H":
-            continue
-        model_end = 58 + int(row[54:56])
-        note_end = model_end + int(row[56:58])
-        window = int(row[:13]) // 1000 * 1000 + 1000, row[58:model_end], row[26:54]
-        windows[window].append((row[model_end:note_end], row[note_end:]))
+        rowtime, _, key, *rest = row.split(FIELD)
+        if key != "H":
+            model, note, *contents = rest
+            window = int(rowtime) // 1000 * 1000 + 1000, model, key
+            windows[window].append((note, "".join(contents)))
     batches: defaultdict[tuple[int, str, str | None], list[str]] = defaultdict(list)
     for (close_ms, model, key), copies in windows.items():
-        payload, _, entity = max((text for _, text in copies), key=str.encode).partition(FIELD)
+        content = max((text for _, text in copies), key=str.encode)
+        entity = content.partition(GROUP)[2].partition(CHUNK)[0]
         notes = NOTE.join(note for note, _ in copies)
-        batches[close_ms, model, entity or None].append(f"{key}{payload}{FIELD}{notes}")
+        batches[close_ms, model, entity or None].append(f"{key}{content}{FIELD}{notes}")
     return Joined({key: ROW.join(texts) for key, texts in batches.items()})
 
 
 def payload_of(text: str) -> Mapping[str, Any]:
     """The decision in one joined row."""
-    payload: Mapping[str, Any] = orjson.loads(text[28:].partition(FIELD)[0])
+    payload: Mapping[str, Any] = orjson.loads(text[28:].partition(GROUP)[0])
     return payload

@@ -12,8 +12,7 @@ from lambda_learner.learn.state_format import to_bytes
 from lambda_learner.learn.state_text import decode_state, encode_state
 from lambda_learner.policy import ModelPolicy
 from lambda_learner.publish import shard_of
-from operators.parse import ONE_ENTITY
-from operators.rows import FIELD
+from operators.rows import FIELD, ONE_ENTITY
 from tests.harness.cases import (
     ONE_ENTITY_POLICY,
     POLICY,

@@ -13,6 +13,7 @@ from lambda_learner.policy import ModelPolicy, Policies
 from operators.counts import CountKey
 from operators.files import Damage, Line
 from operators.parse import Parsed, Parser
+from operators.rows import FIELD
 from tests.harness.cases import (
     ONE_ENTITY_POLICY,
     POLICY,
@@ -60,7 +61,7 @@ def test_a_reward_after_its_deadline_moves_the_watermark_only() -> None:
     parsed = parse(reward_line(DEADLINE_S + 1, 0, ksuid(1)))
     assert parsed.counts == counts((T0_MS, "", "lines"), (T0_MS, "m", "rewards"), (T0_MS, "m", "after_deadline"))
     assert joined(parsed.rows) == {}
-    assert int(parsed.rows[0][13:26]) == T0_MS + 1000 * (DEADLINE_S + 1)
+    assert int(parsed.rows[0].split(FIELD)[1]) == T0_MS + 1000 * (DEADLINE_S + 1)
 
 
 def test_a_record_enters_the_window_of_its_own_time() -> None:
@@ -73,7 +74,7 @@ def test_a_heartbeat_moves_the_watermark_only() -> None:
     parsed = parse(line(type="heartbeat", time=T0_MS + 61_500))
     assert parsed.counts == counts((T0_MS + 60_000, "", "lines"), (T0_MS + 60_000, "", "heartbeats"))
     assert joined(parsed.rows) == {}
-    assert int(parsed.rows[0][13:26]) == T0_MS + 61_500
+    assert int(parsed.rows[0].split(FIELD)[1]) == T0_MS + 61_500
 
 
 def test_a_decision_without_the_entity_has_none() -> None:
@@ -164,13 +165,13 @@ def test_an_id_ahead_of_its_arrival_is_a_dead_letter() -> None:
 
 def test_event_time_never_passes_arrival_but_the_deadline_is_of_the_raw_id() -> None:
     parsed = parse(decision_line(700))  # 100 s ahead, within the skew
-    assert int(parsed.rows[0][13:26]) == ARRIVAL_MS
+    assert int(parsed.rows[0].split(FIELD)[1]) == ARRIVAL_MS
     assert list(joined(parsed.rows)) == [(T0_MS + 720_000, "m", '["u"]')]
 
 
 def test_received_at_of_a_line_is_its_arrival() -> None:
     parsed = parse(decision_line(700, received_at=T0_MS + 650_000))
-    assert int(parsed.rows[0][13:26]) == T0_MS + 650_000
+    assert int(parsed.rows[0].split(FIELD)[1]) == T0_MS + 650_000
 
 
 def test_every_line_has_one_class() -> None:

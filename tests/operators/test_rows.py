@@ -12,7 +12,19 @@ from hypothesis import strategies as st
 from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.events.wire import decode
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
-from operators.rows import FIELD, NOTE, ROW, clock_row, decision_row, late_line, record_row, reward_row, window_row
+from operators.rows import (
+    CHUNK,
+    FIELD,
+    GROUP,
+    NOTE,
+    ROW,
+    clock_row,
+    decision_row,
+    late_line,
+    record_row,
+    reward_row,
+    window_row,
+)
 from tests.harness.cases import T0_MS, decision_line, joined, ksuid, record_line, reward_line
 
 MODELS = st.from_regex(r"[a-zA-Z0-9][a-zA-Z0-9_\-.]{0,63}", fullmatch=True)
@@ -63,7 +75,7 @@ def test_any_decision_and_its_rewards_come_back_from_the_join(
 def test_a_payload_holds_no_separator_and_no_newline(item: Any, context: Any) -> None:
     row = decision_row(_decision(item=item, context=context), close_ms=CLOSE_MS, entity="")
     assert not {NOTE, ROW, "\n", "\r"} & set(row)
-    assert row.count(FIELD) == 1
+    assert (row.count(FIELD), row.count(GROUP), row.count(CHUNK)) == (5, 1, 1)
 
 
 def test_rewards_without_their_decision_come_back_without_payload() -> None:
@@ -103,19 +115,27 @@ def test_a_reward_comes_back_to_the_last_bit(value: float) -> None:
 
 def test_a_row_opens_with_the_last_millisecond_of_its_window_and_its_event_time() -> None:
     row = decision_row(_decision(), close_ms=CLOSE_MS, entity="")
-    assert (int(row[:13]), int(row[13:26])) == (CLOSE_MS - 1, T0_MS + 1000)
+    assert tuple(map(int, row.split(FIELD)[:2])) == (CLOSE_MS - 1, T0_MS + 1000)
 
 
 @pytest.mark.parametrize("event_ms", [0, T0_MS, 5_680_281_600_000])
 def test_a_row_that_moves_the_watermark_enters_no_window(event_ms: int) -> None:
     row = clock_row(event_ms)
-    assert (int(row[:13]), int(row[13:26])) == (event_ms, event_ms)
+    assert tuple(map(int, row.split(FIELD)[:2])) == (event_ms, event_ms)
     assert joined([row]) == {}
+
+
+def late(row: str) -> dict[str, Any]:
+    """What is shown of a late row, as SQL hands it over."""
+    rowtime, _, key, model, note, *contents = row.split(FIELD)
+    content = contents[0] if contents else None
+    shown: dict[str, Any] = json.loads(late_line(int(rowtime) // 1000, key, model, note, content))
+    return shown
 
 
 def test_a_late_row_is_shown_with_all_that_it_carries() -> None:
     decision = _decision(item={"é": "\u2028"})
-    shown = json.loads(late_line(decision_row(decision, close_ms=CLOSE_MS, entity='["u"]')))
+    shown = late(decision_row(decision, close_ms=CLOSE_MS, entity='["u"]'))
     note = f"D{T0_MS + 1000}{checksum(decision.payload):08x}"
     assert shown == {
         "kind": "D",
@@ -128,5 +148,5 @@ def test_a_late_row_is_shown_with_all_that_it_carries() -> None:
 
 
 def test_a_late_reward_is_of_its_own_kind_and_has_no_payload() -> None:
-    shown = json.loads(late_line(reward_row(_reward(3, 1.0), close_ms=CLOSE_MS)))
+    shown = late(reward_row(_reward(3, 1.0), close_ms=CLOSE_MS))
     assert (shown["kind"], shown["id"], shown["payload"]) == ("R", ksuid(1), None)
