@@ -8,9 +8,7 @@ state, so that a restart reads on in the same order.
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from pyflink.common import Types, WatermarkStrategy
@@ -26,38 +24,45 @@ from pyflink.datastream.connectors.number_seq import NumberSequenceSource
 from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
-from operators.counts import counts_text
-from operators.files import FileChunk, chunks_of, event_files, read_chunk
+from operators.files import FileChunk, chunks_of, event_files
 from operators.parse import Parser
-from operators.rows import ROW
+from operators.prefetch import ParsingProcess, Texts
 
 COUNTS = OutputTag("parse-counts", Types.STRING())
 DEAD_LETTERS = OutputTag("dead-letters", Types.STRING())
-LINES_AT_ONCE = 10_000  # in one text of rows: a .gz is one chunk, and may hold millions
+CHUNKS_AHEAD = 2  # one being parsed and one to follow
 LOOKS_PER_SECOND = 4  # how often a followed folder is listed
 
 
 class Read(ProcessFunction):  # type: ignore[misc]
     """Reads and parses one chunk an element: the index of a planned chunk, or a chunk as JSON text."""
 
-    def __init__(self, parser: Parser, plan: Sequence[FileChunk] = ()) -> None:
-        self._parser, self._plan = parser, plan
+    def __init__(self, parser: Parser, plan: Sequence[FileChunk] = (), *, readers: int = 1) -> None:
+        self._parser, self._plan, self._readers = parser, plan, readers
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Start the process that parses."""
+        self._parsing = ParsingProcess(self._parser)
+
+    def close(self) -> None:
+        """End it."""
+        self._parsing.close()
 
     def process_element(self, value: Any, ctx: ProcessFunction.Context) -> Iterator[Any]:
         """Texts of rows for the join and of counts, and the dead letters; one of each for a chunk of usual size."""
-        chunk = FileChunk(*json.loads(value)) if isinstance(value, str) else self._plan[value]
-        arrival_ms = min(chunk.modified_ms, time.time_ns() // 1_000_000)
-        lines = read_chunk(chunk)
-        while True:
-            some = islice(lines, LINES_AT_ONCE)
-            parsed = self._parser.parse(some, source=chunk.path, arrival_ms=arrival_ms)
-            if not parsed.counts:
-                return  # each line is counted: there was none
-            yield COUNTS, counts_text(parsed.counts)
-            for letter in parsed.dead_letters:
+        for texts in self._texts(value):
+            yield COUNTS, texts.counts
+            for letter in texts.dead_letters:
                 yield DEAD_LETTERS, letter
-            if parsed.rows:
-                yield ROW.join(parsed.rows)
+            if texts.rows:
+                yield texts.rows
+
+    def _texts(self, value: Any) -> Iterator[Texts]:
+        if isinstance(value, str):
+            return self._parsing.texts(FileChunk(*json.loads(value)))
+        next_turn = value + self._readers  # the chunks go round
+        ahead = range(next_turn, min(next_turn + CHUNKS_AHEAD * self._readers, len(self._plan)), self._readers)
+        return self._parsing.texts(self._plan[value], [self._plan[index] for index in ahead])
 
 
 class Follow(KeyedProcessFunction):  # type: ignore[misc]
@@ -112,4 +117,5 @@ def _spread(chunks: DataStream, env: StreamExecutionEnvironment) -> DataStream:
 
 def parsed_chunks(chunks: DataStream, parser: Parser, plan: Sequence[FileChunk] = ()) -> DataStream:
     """Each chunk read and parsed: texts of rows, with counts and dead letters as side outputs."""
-    return chunks.process(Read(parser, plan), Types.STRING()).uid("parse").name("parse")
+    readers = chunks.get_execution_environment().get_parallelism()
+    return chunks.process(Read(parser, plan, readers=readers), Types.STRING()).uid("parse").name("parse")
