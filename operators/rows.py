@@ -13,7 +13,6 @@ chunk. The separators are control characters, which JSON text never holds, and s
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import orjson
 
@@ -61,15 +60,11 @@ def _digits(time_ms: int) -> str:
     return f"{time_ms:013d}"
 
 
-class WindowRow(NamedTuple):
-    """One key of one window as the join left it: kind D or T, and all copies."""
+def window_row(model: str, text: str) -> tuple[str, JoinedRow]:
+    """One key of one window: its kind, D or T, and all copies.
 
-    kind: str
-    joined: JoinedRow
-
-
-def window_row(model: str, text: str) -> WindowRow:
-    """Read back what the batch stage concatenated: key, content, FIELD, notes between NOTE separators."""
+    Reads back what the batch stage concatenated: key, content, FIELD, notes between NOTE separators.
+    """
     content, _, notes = text[KEY_LENGTH:].partition(FIELD)
     payload, _, _ = content.partition(GROUP)
     copies, rewards = [], []
@@ -78,8 +73,7 @@ def window_row(model: str, text: str) -> WindowRow:
             rewards.append(RewardCopy(note[14:41], int(note[1:14]), float(note[41:])))
         else:
             copies.append(DecisionCopy(int(note[1:14]), int(note[14:22], 16)))
-    row = JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
-    return WindowRow(text[0], row)
+    return text[0], JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
 
 
 def late_line(second: int, key: str, model: str, note: str, content: str | None) -> str:

@@ -11,6 +11,7 @@ from lambda_learner.learn.state import (
     Example,
     LearnerSettings,
     LearnResult,
+    Names,
     Score,
 )
 from lambda_learner.learn.state_format import CorruptState, StateVersionError, from_bytes, to_bytes
@@ -24,6 +25,7 @@ __all__ = [
     "GaussianPosterior",
     "LearnResult",
     "LearnerSettings",
+    "Names",
     "NewtonResult",
     "Score",
     "StateVersionError",

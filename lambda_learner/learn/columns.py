@@ -4,23 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import accumulate, chain
-from typing import NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 
 from lambda_learner.learn.many import Records
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
-from lambda_learner.learn.state import INTERCEPT, CoefficientPrior, Example, FeatureKey
+from lambda_learner.learn.state import INTERCEPT, CoefficientPrior, Example, FeatureKey, Names
 
-__all__ = ["Belief", "Cells", "Index", "cells", "grown", "index_of", "records_of", "shrunk", "unseen"]
-
-Index: TypeAlias = dict[FeatureKey, int]  # where each coefficient is
+__all__ = ["Belief", "Cells", "cells", "grown", "records_of", "shrunk", "unseen"]
 
 
 class Belief(NamedTuple):
-    """Named coefficients, the intercept first, the others sorted, so that their order has no history."""
+    """What is believed about named coefficients."""
 
-    names: tuple[FeatureKey, ...]
+    names: Names
     posterior: GaussianPosterior
 
 
@@ -33,11 +31,6 @@ class Cells(NamedTuple):
     keys: list[FeatureKey]
     values: list[float]
     lengths: list[int]
-
-
-def index_of(names: Sequence[FeatureKey]) -> Index:
-    """Where each of the names is."""
-    return dict(zip(names, range(len(names)), strict=True))
 
 
 def cells(examples: Sequence[Example]) -> Cells:
@@ -56,11 +49,10 @@ def unseen(table: Cells, positions: Sequence[int | None]) -> set[FeatureKey]:
     return {key for key, value, position in found if position is None and value}
 
 
-def grown(belief: Belief, new: set[FeatureKey], prior: CoefficientPrior) -> tuple[Belief, Index]:
-    """The belief with the prior as the belief about `new` features, and its index; O(d), when full O(d²)."""
-    names = (INTERCEPT, *sorted((*belief.names[1:], *sorted(new))))  # two sorted runs, which are only merged
-    index = index_of(names)
-    kept = np.array([index[key] for key in belief.names], dtype=np.intp)
+def grown(belief: Belief, new: set[FeatureKey], prior: CoefficientPrior) -> Belief:
+    """The belief with the prior as the belief about `new` features; O(d), when full O(d²)."""
+    names = Names([INTERCEPT, *sorted((*belief.names[1:], *sorted(new)))])  # two sorted runs, which are only merged
+    kept = np.array([names.index_by_key[key] for key in belief.names], dtype=np.intp)
     fresh = prior.posterior(len(names))
     mean, precision = fresh.mean, fresh.precision
     mean[kept] = belief.posterior.mean
@@ -69,7 +61,7 @@ def grown(belief: Belief, new: set[FeatureKey], prior: CoefficientPrior) -> tupl
     else:
         precision = np.diag(precision)
         precision[np.ix_(kept, kept)] = belief.posterior.precision
-    return Belief(names, GaussianPosterior(mean, precision)), index
+    return Belief(names, GaussianPosterior(mean, precision))
 
 
 def shrunk(belief: Belief, max_features: int) -> Belief:
@@ -86,7 +78,7 @@ def shrunk(belief: Belief, max_features: int) -> Belief:
         precision = precision[kept]
     else:
         precision = _marginal_precision(precision, kept, sorted(order[max_features:].tolist()))
-    return Belief(tuple(belief.names[i] for i in kept), GaussianPosterior(mean, precision))
+    return Belief(Names(belief.names[i] for i in kept), GaussianPosterior(mean, precision))
 
 
 def records_of(

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from lambda_learner.learn.columns import Belief, cells, grown, index_of, records_of, shrunk, unseen
+from lambda_learner.learn.columns import Belief, cells, grown, records_of, shrunk, unseen
 from lambda_learner.learn.many import Beliefs, update_many
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
 from lambda_learner.learn.state import (
@@ -24,6 +24,7 @@ from lambda_learner.learn.state import (
     FeatureKey,
     LearnerSettings,
     LearnResult,
+    Names,
     Score,
 )
 
@@ -89,7 +90,7 @@ def _belief(state: EntityState | None, settings: LearnerSettings) -> Belief:
     prior = settings.prior.posterior(1)
     if settings.posterior == "full":
         prior = GaussianPosterior(prior.mean, np.diag(prior.precision))
-    return Belief((INTERCEPT,), prior)
+    return Belief(Names([INTERCEPT]), prior)
 
 
 def _kept_share(state: EntityState | None, n: int, *, close_ms: int, settings: LearnerSettings) -> float:
@@ -116,11 +117,11 @@ def _learned(
     known: Belief, examples: Sequence[Example], labels: list[float], delta: float, *, settings: LearnerSettings
 ) -> _Learned:
     held, belief = cells(examples), known
-    positions = list(map(index_of(known.names).get, held.keys))
+    positions = list(map(known.names.index_by_key.get, held.keys))
     new = unseen(held, positions)
     if new:
-        belief, index = grown(known, new, settings.prior)
-        positions = list(map(index.get, held.keys))
+        belief = grown(known, new, settings.prior)
+        positions = list(map(belief.names.index_by_key.get, held.keys))
     before = belief.posterior
     updates = update_many(
         records_of(held, positions, labels, examples),

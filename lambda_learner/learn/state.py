@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal, NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from lambda_learner.learn.losses import Kind
+from lambda_learner.learn.names import INTERCEPT, FeatureKey, Names
 from lambda_learner.learn.posterior import GaussianPosterior
 
 __all__ = [
@@ -19,11 +20,9 @@ __all__ = [
     "FeatureKey",
     "LearnResult",
     "LearnerSettings",
+    "Names",
     "Score",
 ]
-
-FeatureKey = tuple[str, str]  # (name, term)
-INTERCEPT: Final[FeatureKey] = ("intercept", "intercept")
 
 
 class CoefficientPrior(NamedTuple):
@@ -93,13 +92,13 @@ class Example(NamedTuple):
 class EntityState:
     """What is kept of one entity.
 
-    names: one (name, term) a coefficient, the intercept first, the others sorted. fence_ms: the close of the
-    last window learned. count: the examples learned so far. base_version: the base that gave the offsets.
+    fence_ms: the close of the last window learned. count: the examples learned so far. base_version: the base that
+    gave the offsets.
     """
 
     generation: str
     fence_ms: int
-    names: tuple[FeatureKey, ...]
+    names: Names
     posterior: GaussianPosterior
     count: int
     base_version: str = ""

@@ -16,13 +16,13 @@ from __future__ import annotations
 
 import struct
 import zlib
-from itertools import accumulate, chain, groupby, pairwise, repeat
+from itertools import accumulate, chain, pairwise, repeat
 from typing import Final, NamedTuple
 
 import numpy as np
 
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
-from lambda_learner.learn.state import EntityState, FeatureKey
+from lambda_learner.learn.state import EntityState, Names
 
 __all__ = ["VERSION", "CorruptState", "StateVersionError", "from_bytes", "to_bytes"]
 
@@ -56,17 +56,16 @@ class _Header(NamedTuple):
 
 def to_bytes(state: EntityState) -> bytes:
     """The state as bytes; equal states give equal bytes."""
-    names, terms = zip(*state.names, strict=True)
-    runs = [(name, len(list(equal))) for name, equal in groupby(names)]
-    texts = [state.generation, state.base_version, *[name for name, _ in runs], *terms]
-    text = "".join(texts).encode("utf-8", TEXT_ERRORS)
+    runs = state.names.runs
+    own = (state.generation, state.base_version)
+    text = "".join((*own, runs.text)).encode("utf-8", TEXT_ERRORS)
     posterior = state.posterior
     form = 0 if posterior.is_diagonal else 1
-    sizes = (len(state.names), len(runs), len(text))
+    sizes = (len(state.names), len(runs.counts), len(text))
     parts = (
         HEADER.pack(MAGIC, VERSION, form, state.fence_ms, state.count, *sizes),
-        np.array([count for _, count in runs], dtype=UINT).tobytes(),
-        np.fromiter(map(len, texts), dtype=UINT, count=len(texts)).tobytes(),
+        np.array(runs.counts, dtype=UINT).tobytes(),
+        np.array((*map(len, own), *runs.lengths), dtype=UINT).tobytes(),
         posterior.mean.astype(FLOAT, copy=False).tobytes(),
         _packed(posterior.precision).astype(FLOAT, copy=False).tobytes(),
         text,
@@ -122,9 +121,9 @@ def _split(text: str, lengths: list[int]) -> list[str]:
     return [text[start:end] for start, end in pairwise(cuts)]
 
 
-def _paired(names: list[str], counts: list[int], terms: list[str]) -> tuple[FeatureKey, ...]:
+def _paired(names: list[str], counts: list[int], terms: list[str]) -> Names:
     repeated = chain.from_iterable(map(repeat, names, counts))
-    return tuple(zip(repeated, terms, strict=True))
+    return Names(zip(repeated, terms, strict=True))
 
 
 def _packed(precision: FloatArray) -> FloatArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from lambda_learner.learn.posterior import GaussianPosterior
-from lambda_learner.learn.state import INTERCEPT, EntityState
+from lambda_learner.learn.state import INTERCEPT, EntityState, Names
 from lambda_learner.publish.coefficients import EntityCoefficients
 
 __all__ = ["from_state", "to_state"]
@@ -32,7 +32,7 @@ def to_state(coefficients: EntityCoefficients, *, generation: str) -> EntityStat
     return EntityState(
         generation=generation,
         fence_ms=coefficients.close_ms,
-        names=tuple(names[index] for index in order),
+        names=Names(names[index] for index in order),
         posterior=GaussianPosterior(coefficients.mean[order], np.ascontiguousarray(coefficients.precision[matrix])),
         count=coefficients.count,
         base_version=coefficients.base_version,

@@ -101,7 +101,7 @@ def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -
     ]
     ((_, _, entity), text) = next(iter(joined(rows).items()))
     assert entity == '["a"]'
-    row = window_row("m", text).joined
+    row = window_row("m", text)[1]
     assert row.payload == great.payload
     assert [copy.checksum for copy in row.copies] == [checksum(great.payload), checksum(small.payload)]
 
@@ -109,7 +109,7 @@ def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -
 @pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, math.inf, 1e22, -0.0])
 def test_a_reward_comes_back_to_the_last_bit(value: float) -> None:
     (text,) = joined([reward_row(_reward(0, value), close_ms=CLOSE_MS)]).values()
-    (copy,) = window_row("m", text).joined.rewards
+    (copy,) = window_row("m", text)[1].rewards
     assert copy.value.hex() == value.hex()
 
 

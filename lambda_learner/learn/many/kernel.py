@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from lambda_learner.learn.many.arrays import IntArray, Records
+from lambda_learner.learn.many.arrays import IntArray, Records, first_misfit
 from lambda_learner.learn.many.compiled import compiled
 from lambda_learner.learn.many.linear_algebra import add_information, dot, factorise, mirror, pulled, solve, times
 from lambda_learner.learn.many.search import search
@@ -21,9 +21,10 @@ from lambda_learner.learn.state import CoefficientPrior
 
 __all__ = ["CALLED", "learn_all"]
 
-# CRC-32 of compiled.py, linear_algebra.py, search.py and ../search.py, pinned by a test. Numba's cache of machine
-# code asks for the age of one file, that of the function which Python calls: this one. So this one changes with them.
-CALLED: Final = "95221bc9"
+# CRC-32 of arrays.py, compiled.py, linear_algebra.py, search.py and ../search.py, pinned by a test. Numba's cache of
+# machine code asks for the age of one file, that of the function which Python calls: this one. So this one changes
+# with them.
+CALLED: Final = "f8bb81cb"
 
 
 @compiled
@@ -205,11 +206,15 @@ def learn_all(
     margins: FloatArray,
     losses: FloatArray,
     steps: IntArray,
-) -> None:
+) -> int:
     """Score, forget, then learn the records of each entity, in place; `steps` is -1 for one that is left as it was.
 
-    That happens when numbers are not finite, a matrix is not positive definite, or the search takes long.
+    That happens when numbers are not finite, a matrix is not positive definite, or the search takes long. Gives what
+    `first_misfit` does; unless that is 0, nothing has been done.
     """
+    misfit = first_misfit(firsts, records, places, blocks, len(means), len(precisions))
+    if misfit:
+        return misfit
     for e in range(len(firsts) - 1):
         mean = means[places[e] : places[e + 1]].copy()
         flat = precisions[blocks[e] : blocks[e + 1]].copy()
@@ -224,3 +229,4 @@ def learn_all(
         if steps[e] >= 0:
             means[places[e] : places[e + 1]] = mean
             precisions[blocks[e] : blocks[e + 1]] = flat
+    return 0

@@ -58,7 +58,6 @@ def update_many(  # noqa: PLR0913 - the arrays of a batch and how it is learned
     entities = len(firsts) - 1
     shares = np.full(entities, kept, dtype=np.float64)
     blocks = beliefs.places if form == "diagonal" else _blocks(beliefs.places)
-    _check(records, firsts, beliefs, blocks)
     if prior is None and (shares != 1.0).any():
         message = "kept below 1 needs a prior: what is forgotten must go back to something"
         raise ValueError(message)
@@ -69,10 +68,14 @@ def update_many(  # noqa: PLR0913 - the arrays of a batch and how it is learned
     updates = Updates(after, margins, losses, steps, np.ones(entities, dtype=np.bool_))
     known = CoefficientPrior(*map(float, prior or CoefficientPrior()))  # numba compiles anew for an integer
     if IS_COMPILED:
-        learn_all(
+        misfit = learn_all(
             kind == "logistic", form == "full", firsts, records, beliefs.places, blocks, shares, known,
             after.mean, after.precision, margins, losses, steps,
         )  # fmt: skip
+    else:
+        misfit = first_misfit(firsts, records, beliefs.places, blocks, len(after.mean), len(after.precision))
+    if misfit:
+        raise ValueError(MISFITS[misfit])
     for e in np.flatnonzero(steps < 0).tolist():
         _learn_one(e, records, firsts, updates, blocks=blocks, kept=float(shares[e]), prior=known, kind=kind, form=form)
     return updates
@@ -95,12 +98,6 @@ def compile_kernel() -> float:
         records = Records(index, np.zeros(1, dtype=np.int64), one, one, one, one)
         update_many(records, index, Beliefs(index, one, one), kind="logistic")
     return time.perf_counter() - started
-
-
-def _check(records: Records, firsts: IntArray, beliefs: Beliefs, blocks: IntArray) -> None:
-    misfit = first_misfit(firsts, records, beliefs.places, blocks, len(beliefs.mean), len(beliefs.precision))
-    if misfit:
-        raise ValueError(MISFITS[misfit])
 
 
 def _learn_one(  # noqa: PLR0913

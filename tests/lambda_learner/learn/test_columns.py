@@ -6,8 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_learner.learn.columns import cells, index_of, records_of, unseen
-from lambda_learner.learn.state import INTERCEPT, Example, FeatureKey
+from lambda_learner.learn.columns import cells, records_of, unseen
+from lambda_learner.learn.state import INTERCEPT, Example, FeatureKey, Names
 
 KEYS: list[FeatureKey] = [INTERCEPT, *(("item", letter) for letter in "abcde")]
 VALUES = st.sampled_from([0.0, -0.0, 1.0, -2.5]) | st.floats(-1e6, 1e6)
@@ -22,7 +22,7 @@ def plain(features: list[dict[FeatureKey, float]], names: list[FeatureKey]) -> l
 def test_the_records_hold_each_value_in_its_column(features: list[dict[FeatureKey, float]]) -> None:
     examples = [Example(str(i), held, 1.0, weight=i, offset=-i) for i, held in enumerate(features)]
     table = cells(examples)
-    index = index_of([INTERCEPT, *(key for key in KEYS[1:] if any(held.get(key) for held in features))])
+    index = Names([INTERCEPT, *(key for key in KEYS[1:] if any(held.get(key) for held in features))]).index_by_key
     positions = [index.get(key) for key in table.keys]
     records = records_of(table, positions, [1.0] * len(features), examples)
     matrix = np.zeros((len(features), len(index)))

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from lambda_learner.learn import INTERCEPT, EntityState, Example, LearnerSettings, LearnResult, learn
+from lambda_learner.learn import INTERCEPT, EntityState, Example, LearnerSettings, LearnResult, Names, learn
 from lambda_learner.learn.losses import Kind
 
 A, B, C = ("item.genre", "a"), ("item.genre", "b"), ("item.year", "")
@@ -192,7 +192,7 @@ def test_the_count_adds_up_over_windows() -> None:
 
 
 def test_the_base_version_stays_with_the_state() -> None:
-    state = EntityState("g1", 0, (INTERCEPT,), LINEAR.prior.posterior(1), 0, base_version="b7")
+    state = EntityState("g1", 0, Names([INTERCEPT]), LINEAR.prior.posterior(1), 0, base_version="b7")
     assert learned(state, Example("1", {}, 1.0)).state.base_version == "b7"
 
 

@@ -13,13 +13,14 @@ from lambda_learner.learn import (
     CorruptState,
     EntityState,
     GaussianPosterior,
+    Names,
     StateVersionError,
     from_bytes,
     to_bytes,
 )
 from lambda_learner.learn.state_format import VERSION
 
-NAMES = (INTERCEPT, ("item.genre", ""), ("item.genre", "日本"), ("item.year", ""))
+NAMES = Names([INTERCEPT, ("item.genre", ""), ("item.genre", "日本"), ("item.year", "")])
 MEAN = np.array([0.5, -1.0, 2.0, 0.0])
 DIAGONAL = EntityState(
     "3f2a9c", 1_700_000_000_000, NAMES, GaussianPosterior(MEAN, np.array([1.0, 2.0, 4.0, 8.0])), 7, "b1"
@@ -70,7 +71,7 @@ def test_a_restored_state_can_be_written_to() -> None:
     numbers=st.data(),
 )
 def test_any_names_and_numbers_come_back(keys: list[tuple[str, str]], numbers: st.DataObject) -> None:
-    names = (INTERCEPT, *keys)
+    names = Names([INTERCEPT, *keys])
     floats = st.lists(st.floats(), min_size=len(names), max_size=len(names))
     mean, precision = (np.array(numbers.draw(floats)) for _ in range(2))
     state = EntityState("g", 1, names, GaussianPosterior(mean, precision), 2)
@@ -78,7 +79,7 @@ def test_any_names_and_numbers_come_back(keys: list[tuple[str, str]], numbers: s
 
 
 def test_a_name_shared_by_many_terms_is_stored_once() -> None:
-    names = (INTERCEPT, *(("item.genres", f"{i:03d}") for i in range(100)))
+    names = Names([INTERCEPT, *(("item.genres", f"{i:03d}") for i in range(100))])
     state = EntityState("g", 1, names, GaussianPosterior(np.zeros(101), np.ones(101)), 2)
     assert to_bytes(state).count(b"item.genres") == 1
 

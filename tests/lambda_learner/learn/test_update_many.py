@@ -21,7 +21,7 @@ from lambda_learner.learn.posterior import FloatArray, forget
 from lambda_learner.learn.state import CoefficientPrior
 
 # What the loop's machine code is made of besides its own file: functions, the compiler's options, constants.
-CALLED = ("compiled.py", "linear_algebra.py", "search.py", "../search.py")
+CALLED = ("arrays.py", "compiled.py", "linear_algebra.py", "search.py", "../search.py")
 PRIOR = CoefficientPrior(0.1, 2.0, -0.3, 0.5)
 
 
