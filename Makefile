@@ -1,7 +1,7 @@
 # Every target sets up what it needs in .venv; the first run downloads about 500 MB and takes some minutes.
 #   make demo     run the main job on real data        make lint    the checks without the tests
 #   make test     every check, then every test         make clean   remove what was built and out/ (state/ stays)
-#   make bench    the measurements
+#   make bench    the measurements                    make pure    the tests that need no Java, in seconds
 # PYTHON names the Python 3.11 to use; by default the first one found.
 
 PYTHON ?=
@@ -11,10 +11,10 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench lint clean java
+.PHONY: help demo test pure bench lint clean java
 
 help:
-	@printf '%s\n' 'make demo | test | bench | lint | clean    (the Makefile opens with what each does)'
+	@printf '%s\n' 'make demo | test | pure | bench | lint | clean    (the Makefile opens with what each does)'
 
 demo: $(VENV)/.installed java
 	@printf '==> lambda-learner demo\n'
@@ -22,7 +22,11 @@ demo: $(VENV)/.installed java
 
 test: lint java
 	@printf '==> pytest\n'
-	@$(BIN)/python -m pytest
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest
+
+pure: $(VENV)/.installed-dev
+	@printf '==> pytest of what needs no Java\n'
+	@$(BIN)/python -m pytest tests/lambda_learner -m 'not slow'
 
 bench: $(VENV)/.installed-dev java
 	@printf '==> measurements\n'

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import re
-from typing import Annotated
+import sys
+from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic_core import PydanticKnownError
 
 from config.durations import duration_ms, rate_ms
 from lambda_learner.features import FeatureSpec
 from lambda_learner.features.paths import split_path
+from lambda_learner.learn.state import ESTIMATE
 from lambda_learner.publish.keys import generation_key
 
 __all__ = [
@@ -22,6 +25,7 @@ __all__ = [
     "Finite",
     "Folder",
     "ModelName",
+    "NoiseVariance",
     "NonNegative",
     "PlainName",
     "Positive",
@@ -97,6 +101,15 @@ def _gigabytes(value: object) -> int:
     return int(match[1])
 
 
+def _number_or_estimate(value: object) -> object:
+    if value == ESTIMATE:
+        return value
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 < value <= sys.float_info.max:
+        return value
+    wrong: Literal["greater_than"] = "greater_than"
+    raise PydanticKnownError(wrong, {"gt": 0})  # one problem, where those of a union would be two
+
+
 Duration = Annotated[
     int, BeforeValidator(duration_ms), Field(description='a duration such as "500 ms", "10 s" or "2 hours"')
 ]
@@ -119,6 +132,11 @@ VolumeGb = Annotated[int, BeforeValidator(_gigabytes), Field(description='a volu
 
 Finite = Annotated[float, Field(allow_inf_nan=False, description="a number")]
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, description="a number > 0")]
+NoiseVariance = Annotated[
+    float | Literal["estimate"],
+    BeforeValidator(_number_or_estimate),
+    Field(description="a number > 0, or estimate"),
+]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, description="a number ≥ 0")]
 Factor = Annotated[float, Field(gt=0, le=1, description="a number > 0 and ≤ 1")]
 AtLeastOne = Annotated[int, Field(ge=1, le=MAX_INT32, description="an integer ≥ 1")]

@@ -21,6 +21,7 @@ from config.kinds import (
     Finite,
     Folder,
     ModelName,
+    NoiseVariance,
     NonNegative,
     PlainName,
     Positive,
@@ -30,6 +31,7 @@ from config.kinds import (
 )
 from config.sections import AT_KEY, Section
 from config.training import Training
+from lambda_learner.learn.state import ESTIMATE
 
 __all__ = [
     "Bucket",
@@ -66,6 +68,8 @@ class Stream(Section):
     """Where events come from and how the streaming job runs."""
 
     source: FileSource = FileSource()
+    clock: Annotated[Literal["events", "wall"], Field(description="events or wall")] = "events"
+    idle_timeout_ms: Annotated[TickMs, Field(description="a duration of at least 1 s, such as 3 s")] = 3_000
     out_of_orderness_ms: TickMs = 30_000
     publish_interval_ms: SecondsMs = 5_000
     checkpoint_interval_ms: Annotated[
@@ -150,18 +154,17 @@ class Learner(Section):
     ] = Forgetting()
     posterior: Annotated[Literal["diagonal", "full"], Field(description="diagonal or full")] = "diagonal"
     update_interval_ms: SecondsMs = 10_000
-    noise_variance: Positive = 1.0
+    noise_variance: NoiseVariance = 1.0
     entity_ttl_ms: Annotated[TickMs | None, Field(description="a duration of at least 1 s, such as 30 days")] = None
     max_features: AtLeastOne = 10_000
     exploration: NonNegative = 1.0
 
-    @field_validator("noise_variance", mode="before")
-    @classmethod
-    def _no_estimate_yet(cls, value: object) -> object:
-        if value == "estimate":
-            message = "estimating it is not in this version"
-            raise ValueError(message)
-        return value
+    @model_validator(mode="after")
+    def _only_linear_estimates_noise(self) -> Learner:
+        if self.kind == "logistic" and self.noise_variance == ESTIMATE:
+            message: LiteralString = "a logistic model has no noise variance; leave it out, or set kind: linear"
+            raise PydanticCustomError(AT_KEY, message, {"key": "noise_variance", "value": ESTIMATE})
+        return self
 
 
 class Model(Section):

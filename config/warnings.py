@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from config.settings import Learner, Settings
+from config.settings import Learner, Settings, Stream
 from lambda_learner.features import FeatureSpec
 
 __all__ = ["warnings_of"]
@@ -10,7 +10,7 @@ __all__ = ["warnings_of"]
 
 def warnings_of(settings: Settings) -> list[str]:
     """What to tell the user at start, a sentence each."""
-    found = []
+    found = [f"stream.{warning}" for warning in _unused_clock(settings.stream)]
     for name, model in settings.models.items():
         for warning in (*_no_effect_on_ranking(model.learner), *_unused_noise_variance(model.learner)):
             found.append(f"models.{name}.learner.{warning}")
@@ -44,4 +44,12 @@ def _is_of_item(path: str) -> bool:
 def _unused_noise_variance(learner: Learner) -> list[str]:
     if learner.kind == "logistic" and learner.noise_variance != Learner().noise_variance:
         return ["noise_variance: is used by kind linear only"]
+    return []
+
+
+def _unused_clock(stream: Stream) -> list[str]:
+    if stream.clock == "wall" and not stream.source.follow:
+        return ["clock: wall is used with stream.source.follow: true only; the end of the input closes all windows"]
+    if stream.clock == "events" and stream.idle_timeout_ms != Stream().idle_timeout_ms:
+        return ["idle_timeout: is used by clock wall only"]
     return []

@@ -83,6 +83,8 @@ def _stem(settings: Settings, name: str) -> str:
         features=learner.features,
         reward=reward_policy(settings.model_for(name).reward),
         posterior=learner.posterior,
+        noise_variance=learner.noise_variance,
+        prior=learner_settings(learner).prior,
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import sys
 from dataclasses import dataclass
@@ -38,7 +39,7 @@ class Runtime:
 def environments(runtime: Runtime) -> tuple[Any, Any]:
     """The stream and the table environment; starts the JVM."""
     use_java()
-    os.environ.setdefault("JVM_ARGS", JVM_ARGS)
+    os.environ["JVM_ARGS"] = jvm_args(os.environ.get("JVM_ARGS", JVM_ARGS), empty_folder(runtime.state / "tmp"))
     from pyflink.common import Configuration  # noqa: PLC0415 - PyFlink reads JAVA_HOME when it is imported
     from pyflink.datastream import StreamExecutionEnvironment  # noqa: PLC0415
     from pyflink.table import EnvironmentSettings, StreamTableEnvironment  # noqa: PLC0415
@@ -50,6 +51,21 @@ def environments(runtime: Runtime) -> tuple[Any, Any]:
     batch = runtime.mode == "batch"
     settings = EnvironmentSettings.in_batch_mode() if batch else EnvironmentSettings.in_streaming_mode()
     return env, StreamTableEnvironment.create(env, settings)
+
+
+def jvm_args(given: str, temporary: Path) -> str:
+    """The JVM's arguments, with a folder for its temporary files: of a job that is killed they stay, some 200 MB.
+
+    Unless the folder's name has a space, at which PyFlink cuts the arguments.
+    """
+    return given if " " in str(temporary) else f"{given} -Djava.io.tmpdir={temporary}"
+
+
+def empty_folder(folder: Path) -> Path:
+    """The folder, without what another run has left in it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def options(runtime: Runtime) -> dict[str, str]:

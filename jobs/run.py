@@ -13,7 +13,7 @@ from jobs.flink import Runtime, free_port
 from jobs.job_state import Beginning, JobState, StateError
 from jobs.local import Execution, execute
 from jobs.replay import go_live, is_replay
-from jobs.summary import summarise, write_scores
+from jobs.summary import lines_counted, summarise, write_scores
 from lambda_learner.policy import Policies
 from lambda_learner.publish.owner import claim
 from lambda_learner.publish.store import Store, open_store
@@ -57,10 +57,11 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
         epoch = claim(store, state.owner_id(), take_over=options.take_over)
         beginning, batch = _beginning(settings, options, state, store)
         policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
+        lines_before = lines_counted(state.outputs)  # not 0 where the run is resumed
         execution = _execute(Start(settings, options, state, beginning, policies, epoch, batch))
         if execution.ended and batch:
             go_live(store, policies, epoch=epoch)
-        return _finish(options, state, execution)
+        return _finish(options, state, execution, lines_before=lines_before)
 
 
 def _beginning(settings: Settings, options: RunOptions, state: JobState, store: Store) -> tuple[Beginning, bool]:
@@ -146,10 +147,16 @@ def _plan(start: Start) -> Plan:
     )
 
 
-def _finish(options: RunOptions, state: JobState, execution: Execution) -> dict[str, Any]:
+def _finish(options: RunOptions, state: JobState, execution: Execution, *, lines_before: int) -> dict[str, Any]:
     if options.scores is not None:
         write_scores(state.outputs, options.scores, ended=execution.ended)
-    summary = summarise(state.outputs, seconds=execution.seconds, scores=options.scores, ended=execution.ended)
+    summary = summarise(
+        state.outputs,
+        seconds=execution.seconds,
+        scores=options.scores,
+        ended=execution.ended,
+        lines_before=lines_before,
+    )
     if execution.ended:
         state.summary.write_text(json.dumps(summary))
         state.finish()

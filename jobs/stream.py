@@ -14,11 +14,12 @@ from lambda_learner.policy import Policies
 from operators import learn, sources
 from operators.batch import batch_sql
 from operators.counts import sums_sql
+from operators.delta import deltas_sql, last_states_sql, updates_schema
 from operators.files import FileChunk
 from operators.join import fields_sql, join_sql, late_sql, rows_schema, rows_sql
 from operators.jvm import internal_rows, keyed_by_first, side_output, table_rows
 from operators.parse import Parser
-from operators.publish import Publish, PublishSettings
+from operators.publish import DELTA_TYPE, Publish, PublishSettings
 from operators.rows import late_line
 from operators.sinks import write_lines
 from operators.warm_start import WarmStart
@@ -45,7 +46,7 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     parsed = _parse(env, tables, plan)
     joined = _join(tables, _rows(tables, parsed, plan))
     learned = _learn(joined, plan, batch=batch)
-    published = _publish(learned, plan)
+    published = _publish(tables, learned, plan)
     counts = side_output(parsed, sources.COUNTS).union(side_output(learned, learn.COUNTS))
     late = None if batch else _late(tables)
     outputs = {
@@ -63,9 +64,12 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
 
 
 def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
-    parser = Parser(plan.policies, plan.stream.max_message_bytes, plan.stream.max_clock_skew_ms)
-    if plan.stream.source.follow:
-        return sources.parsed_chunks(sources.followed_chunks(env, tables, plan.stream.source.path), parser)
+    stream = plan.stream
+    parser = Parser(plan.policies, stream.max_message_bytes, stream.max_clock_skew_ms)
+    if stream.source.follow:
+        idle_ms = stream.idle_timeout_ms if stream.clock == "wall" else None
+        chunks = sources.followed_chunks(env, tables, stream.source.path, idle_ms=idle_ms)
+        return sources.parsed_chunks(chunks, parser)
     return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), parser, plan.chunks)
 
 
@@ -92,9 +96,11 @@ def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:
     return keyed_by_first(batches, learn.BATCH_TYPE).process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
 
 
-def _publish(updates: DataStream, plan: Plan) -> DataStream:
-    keyed = keyed_by_first(updates, learn.UPDATE_TYPE)
-    return keyed.process(Publish(plan.publish, plan.policies), Types.STRING()).uid("publish").name("publish")
+def _publish(tables: Any, updates: DataStream, plan: Plan) -> DataStream:
+    tables.create_temporary_view("updates", tables.from_data_stream(updates, updates_schema()))
+    query = last_states_sql("updates") if plan.publish.once else deltas_sql("updates", plan.publish.interval_ms)
+    deltas = table_rows(tables, query, DELTA_TYPE)
+    return deltas.process(Publish(plan.publish, plan.policies), Types.STRING()).uid("publish").name("publish")
 
 
 def _sums(tables: Any, counts: DataStream, *, batch: bool) -> DataStream:

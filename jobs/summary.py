@@ -25,10 +25,16 @@ LATE_CLASSES = {"D": "late_decisions", "R": "late_rewards", "T": "late_records"}
 LAST = 50_000  # decisions of `auc_last_50000`
 
 
-def summarise(outputs: Path, *, seconds: float, scores: Path | None, ended: bool) -> dict[str, Any]:
+def summarise(
+    outputs: Path, *, seconds: float, scores: Path | None, ended: bool, lines_before: int = 0
+) -> dict[str, Any]:
     """The summary of a run from its part files; `scores` is the file that --scores has written.
 
     What came in and did not come out is late, once the run has ended; before, it may be in a window still open.
+
+    The counters are of all that the run has done, however often it was resumed; `seconds` and `events_per_second`
+    are of the time since it was last started. The latter leaves out `lines_before`: the lines that were counted by
+    then, of which those since the checkpoint were read again. So it never flatters. None if no time has passed.
     """
     sums = read_sums(outputs / "counts", with_open=not ended)
     total = _total(sums)
@@ -40,10 +46,15 @@ def summarise(outputs: Path, *, seconds: float, scores: Path | None, ended: bool
         summary["in_open_windows"] = sum(missing.values()) - sum(late.values())
     summary["models"] = {model: {"progressive": p} for model, p in _progressive(sums).items()}
     summary["seconds"] = round(seconds, 3)
-    summary["events_per_second"] = round(total["lines"] / seconds) if seconds > 0 else 0
+    summary["events_per_second"] = round(max(total["lines"] - lines_before, 0) / seconds) if seconds > 0 else None
     if scores is not None:
         summary["auc_last_50000"] = auc_of_last(scores, LAST)
     return summary
+
+
+def lines_counted(outputs: Path) -> int:
+    """The lines that a run has counted so far, also those that no checkpoint holds; 0 before the first."""
+    return _total(read_sums(outputs / "counts", with_open=True))["lines"]
 
 
 def _total(sums: Mapping[CountKey, int]) -> Counter[str]:

@@ -3,11 +3,13 @@
 Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as text; `open-windows`,
 what has come of windows that are not learned yet: the chunks of a model without entities, and in batch mode, where a
 key's elements have no order, all. Timers: event time, the close of such a window, and the end of an entity's time to
-live. Side outputs: counts, scores, orphans.
+live, each 1 ms before: what comes of them then is of the publish interval that ends there. Side outputs: counts,
+scores, orphans.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +33,9 @@ COUNTS = OutputTag("counts", Types.STRING())
 SCORES = OutputTag("scores", Types.STRING())
 ORPHANS = OutputTag("orphans", Types.STRING())
 BATCH_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()])])
-UPDATE_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.LONG(), Types.STRING()])])
+UPDATE_TYPE = Types.ROW_NAMED(
+    ["shard", "entity", "close_ms", "state"], [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()]
+)
 END_OF_INPUT_MS = 2**63 - 1  # the watermark that Flink sends when a bounded input has ended
 DROPPED = ""  # the state, and the update, of an entity that was idle too long
 
@@ -55,21 +59,22 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         if entity == ONE_ENTITY or self._unordered:
             before = self._windows.get(close_ms)
             self._windows.put(close_ms, f"{before}{ROW}{joined}" if before else joined)
-            ctx.timer_service().register_event_time_timer(close_ms)
+            ctx.timer_service().register_event_time_timer(close_ms - 1)
             return
         yield from self._learn(model, entity, close_ms, joined, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         """Either a window is complete and its turn has come, or the entity is idle for long."""
         model, _, entity = ctx.get_current_key().partition(FIELD)
-        joined = self._windows.get(timestamp)
+        now_ms = timestamp + 1
+        joined = self._windows.get(now_ms)
         if joined is not None:
-            self._windows.remove(timestamp)
+            self._windows.remove(now_ms)
             known = entity if entity.startswith("[") else None  # else the chunk of rows without an entity
-            yield from self._learn(model, known, timestamp, joined, ctx)
+            yield from self._learn(model, known, now_ms, joined, ctx)
             return
         if ctx.timer_service().current_watermark() != END_OF_INPUT_MS:  # at the end no time has passed: nobody is idle
-            yield from self._drop_if_idle(model, entity, timestamp)
+            yield from self._drop_if_idle(model, entity, now_ms)
 
     def _learn(self, model: str, entity: str | None, close_ms: int, joined: str, ctx: Any) -> Iterator[Any]:
         policy = self._policy(model)
@@ -85,7 +90,7 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
                 self._state.update(text)
                 yield update_row(model, entity, policy.shards, close_ms, text)
                 if policy.entity_ttl_ms is not None:
-                    ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms)
+                    ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms - 1)
         yield from self._side_outputs(model, entity, outcome)
 
     def _restore(self, model: str, entity: str, policy: ModelPolicy) -> EntityState | None:
@@ -121,8 +126,12 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
 
 def update_row(model: str, entity: str, shards: int, close_ms: int, state: str) -> Row:
-    """An element for publish: its key, and (entity, close in ms, new state or DROPPED)."""
-    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", Row(entity, close_ms, state))
+    """A new state or DROPPED, for publish: model F shard, entity, close in ms, and close F now F state.
+
+    The close is ahead of the state, in equal lengths, so that of two such texts the newer is the greater.
+    """
+    text = f"{close_ms:013d}{FIELD}{time.time_ns() // 1_000_000}{FIELD}{state}"
+    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", entity, close_ms, text)
 
 
 def orphan_line(orphan: OrphanRewards) -> str:

@@ -46,6 +46,9 @@ def freshness(publications: Sequence[Publication], *, live: bool) -> Freshness |
 
     Live: from each window's close to the publication of its entities, each entity counting once. Else: from
     when the oldest update of a publication was learned until it was readable, each publication counting once.
+
+    What was published between a checkpoint and a failure is missing: its line is lost with the part file that it was
+    in, and the replay, which finds it in the bucket, tells of none, so that no delay is counted from the wrong time.
     """
     rows: list[tuple[float, float, float]]
     if live:

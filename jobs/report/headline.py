@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from jobs.report.data import ReportInput, RunData
 from jobs.report.drawing import NONE, count_text, metric_text, seconds_text
@@ -30,10 +30,16 @@ def tiles(
     yield Tile("Decisions", _count(summary.get("decisions")), f"{_count(summary.get('joined'))} joined")
     yield Tile("Rewards", _count(summary.get("rewards")), f"{_count(summary.get('credited'))} credited")
     yield _quality_tile(source, data, kinds)
-    seconds = summary.get("seconds")
-    pace = "the pace of the stream" if live else f"in {NONE if seconds is None else seconds_text(seconds)}"
-    yield Tile("Events a second", _count(summary.get("events_per_second")), pace)
+    yield Tile("Events a second", _count(summary.get("events_per_second")), _pace(summary, live=live))
     yield _freshness_tile(delays, live=live)
+
+
+def _pace(summary: Mapping[str, Any], *, live: bool) -> str:
+    """What the speed is of. The summary of a run that did not end is made afterwards: nobody has timed it."""
+    if live:
+        return "the pace of the stream"
+    seconds = summary.get("seconds")
+    return f"in {seconds_text(seconds)}" if seconds else "the run was not timed"
 
 
 def _quality_tile(source: ReportInput, data: RunData, kinds: Mapping[str, bool]) -> Tile:
@@ -59,7 +65,7 @@ def _compared(model: str, values: tuple[float | None, float | None], which: str,
 
 def _freshness_tile(delays: Freshness | None, *, live: bool) -> Tile:
     if delays is None:
-        return Tile("Freshness, p50", NONE, "nothing was published")
+        return Tile("Freshness, p50", NONE, "no publication is told of")
     what = "from window close to readable" if live else "from update to readable"
     return Tile(
         "Freshness, p50",

@@ -24,7 +24,10 @@ __all__ = ["freshness_over_time_picture", "freshness_picture"]
 QUANTILES = {"p50": 0.5, "p90": 0.9, "p99": 0.99}
 POINTS = 200  # of the curve
 LOG_SPREAD = 20.0  # the greatest delay over the median from which on the axis is logarithmic
-NOTHING = "Nothing was published with its delay: no window has closed yet, or the run is of an older version."
+NOTHING = (
+    "Nothing was published with its delay: no window has closed yet, the run is of an older version, or all was "
+    "published before a restart."
+)
 
 
 def freshness_picture(delays: Freshness | None, *, live: bool, name: str) -> Picture:

@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from lambda_learner.learn.columns import Belief, cells, grown, records_of, shrunk, unseen
-from lambda_learner.learn.many import Beliefs, update_many
+from lambda_learner.learn.many import Beliefs, Records, update_many
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
 from lambda_learner.learn.state import (
     INTERCEPT,
@@ -25,8 +25,10 @@ from lambda_learner.learn.state import (
     LearnerSettings,
     LearnResult,
     Names,
+    Noise,
     Score,
 )
+from lambda_learner.learn.unknown_noise import BeliefWithNoise, forget_with_noise, learn_with_noise
 
 __all__ = [
     "INTERCEPT",
@@ -62,12 +64,13 @@ def learn(
     ordered = _in_order(examples)
     labels = _labels(ordered, settings)
     delta = _kept_share(state, len(ordered), close_ms=close_ms, settings=settings)
-    learned = _learned(_belief(state, settings), ordered, labels, delta, settings=settings)
+    noise = state.noise if state is not None and settings.estimates_noise else Noise()
+    learned = _learned(_belief(state, settings), noise, ordered, labels, delta, settings=settings)
     belief = shrunk(learned.belief, settings.max_features)
     scores = tuple(map(_score, ordered, labels, learned.margins.tolist()))
     count = (state.count if state else 0) + (len(ordered) if learned.sound else 0)
     base_version = state.base_version if state else ""
-    new = EntityState(generation, close_ms, belief.names, belief.posterior, count, base_version)
+    new = EntityState(generation, close_ms, belief.names, belief.posterior, count, base_version, learned.noise)
     if not learned.sound:
         return LearnResult(new, _finite(scores), "non_finite", step=learned.step)
     dropped = len(learned.belief.names) - len(belief.names)
@@ -108,13 +111,20 @@ class _Learned(NamedTuple):
     """The belief after some examples, their margins before, the mean's step; not sound: the forgotten prior."""
 
     belief: Belief
+    noise: Noise
     margins: FloatArray
     step: float
     sound: bool
 
 
-def _learned(
-    known: Belief, examples: Sequence[Example], labels: list[float], delta: float, *, settings: LearnerSettings
+def _learned(  # noqa: PLR0913, PLR0917 - a belief and a window
+    known: Belief,
+    noise: Noise,
+    examples: Sequence[Example],
+    labels: list[float],
+    delta: float,
+    *,
+    settings: LearnerSettings,
 ) -> _Learned:
     held, belief = cells(examples), known
     positions = list(map(known.names.index_by_key.get, held.keys))
@@ -122,24 +132,49 @@ def _learned(
     if new:
         belief = grown(known, new, settings.prior)
         positions = list(map(belief.names.index_by_key.get, held.keys))
-    before = belief.posterior
+    records = records_of(held, positions, labels, examples)
+    update = _with_estimate if settings.estimates_noise else _with_known_noise
+    after, margins = update(records, BeliefWithNoise(belief.posterior, noise), delta, settings)
+    if after is None:
+        posterior, noise = _forgotten(BeliefWithNoise(known.posterior, noise), delta, settings)
+        step = _length(posterior.mean - known.posterior.mean)
+        return _Learned(Belief(known.names, posterior), noise, margins, step, sound=False)
+    step = _length(after.posterior.mean - belief.posterior.mean)
+    return _Learned(Belief(belief.names, after.posterior), after.noise, margins, step, sound=True)
+
+
+def _with_known_noise(
+    records: Records, before: BeliefWithNoise, delta: float, settings: LearnerSettings
+) -> tuple[BeliefWithNoise | None, FloatArray]:
+    """The belief after the records, None if it is not finite; and their margins before."""
+    mean, precision = before.posterior.mean, before.posterior.precision
     updates = update_many(
-        records_of(held, positions, labels, examples),
-        np.array((0, len(examples)), dtype=np.int64),
-        Beliefs(np.array((0, len(belief.names)), dtype=np.int64), before.mean, before.precision.ravel()),
+        records,
+        np.array((0, len(records.labels)), dtype=np.int64),
+        Beliefs(np.array((0, len(mean)), dtype=np.int64), mean, precision.ravel()),
         kind=settings.kind,
         form=settings.posterior,
         kept=delta,
         prior=settings.prior,
-        noise_variance=settings.noise_variance,
+        noise_variance=1.0 if isinstance(settings.noise_variance, str) else settings.noise_variance,
     )
     if not updates.sound[0]:
-        forgotten = forget(known.posterior, delta, settings.prior.posterior(len(known.names)))
-        step = _length(forgotten.mean - known.posterior.mean)
-        return _Learned(Belief(known.names, forgotten), updates.margins, step, sound=False)
-    mean, precision = updates.beliefs.mean, updates.beliefs.precision.reshape(before.precision.shape)
-    posterior = GaussianPosterior(mean, precision)
-    return _Learned(Belief(belief.names, posterior), updates.margins, _length(mean - before.mean), sound=True)
+        return None, updates.margins
+    after = GaussianPosterior(updates.beliefs.mean, updates.beliefs.precision.reshape(precision.shape))
+    return BeliefWithNoise(after, before.noise), updates.margins
+
+
+def _with_estimate(
+    records: Records, before: BeliefWithNoise, delta: float, settings: LearnerSettings
+) -> tuple[BeliefWithNoise | None, FloatArray]:
+    return learn_with_noise(records, before, settings.prior, delta=delta)
+
+
+def _forgotten(before: BeliefWithNoise, delta: float, settings: LearnerSettings) -> BeliefWithNoise:
+    if settings.estimates_noise:
+        return forget_with_noise(before, settings.prior, delta=delta)
+    prior = settings.prior.posterior(len(before.posterior.mean))
+    return BeliefWithNoise(forget(before.posterior, delta, prior), before.noise)
 
 
 def _length(vector: FloatArray) -> float:

@@ -33,6 +33,7 @@ from scipy.special import stdtrit
 
 from lambda_learner.learn.newton import update
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
+from lambda_learner.learn.state import Noise
 
 __all__ = [
     "Noise",
@@ -46,6 +47,7 @@ __all__ = [
 
 TOLERANCE: Final = 1e-12  # of log σ²
 TINY_SHARE: Final = 1e-9  # below it the degrees are infinite for all purposes
+LARGEST_LOG: Final = 700.0  # of σ²; e^709 is the largest float
 FIRST_STEP: Final = 0.1  # in log σ²: from one batch to the next the estimate hardly moves
 
 
@@ -57,13 +59,6 @@ class NoisePrior(NamedTuple):
 
     variance: float = 1.0
     records: float = 1.0
-
-
-class Noise(NamedTuple):
-    """What an entity's records say of σ²: n - γ, and the weighted sum of their squared residuals."""
-
-    degrees: float = 0.0
-    squares: float = 0.0
 
 
 def noise_variance(noise: Noise, prior: NoisePrior) -> float:
@@ -94,8 +89,10 @@ def update_with_noise(  # noqa: PLR0913 - the records are four parallel arrays
     """Forget the share 1 - `delta`, then learn n linear records and σ²; the posterior keeps its form.
 
     Arrays as in `newton.update`; `prior` is (m₀, Λ), diagonal. Costs 5 to 20 linear updates. No records only
-    forget. Raises LinAlgError or gives nan where `newton.update` does.
+    forget. Raises LinAlgError where float64 does not do: numbers too large, or not finite to begin with.
     """
+    if len(labels) == 0 and delta == 1.0:
+        return posterior, noise
     before = noise_variance(noise, noise_prior)
     kept = forget(posterior, delta, prior)
 
@@ -114,10 +111,14 @@ def update_with_noise(  # noqa: PLR0913 - the records are four parallel arrays
 
     def excess(log_variance: float) -> float:
         """How far b / a is below this σ², relative to σ²; kept free of a division by a, which may be 0."""
-        variance = math.exp(log_variance)
+        variance = math.exp(log_variance) if abs(log_variance) < LARGEST_LOG else math.nan
         found = at(variance)[1]
         rate = noise_prior.records * noise_prior.variance + found.squares
-        return noise_prior.records + found.degrees - rate / variance
+        value = noise_prior.records + found.degrees - rate / variance
+        if not math.isfinite(value):
+            message = f"the noise variance of {len(labels)} records cannot be found in float64"
+            raise np.linalg.LinAlgError(message)
+        return value
 
     return at(math.exp(_root(excess, math.log(before))))
 
@@ -193,9 +194,9 @@ def _root(excess: Callable[[float], float], start: float) -> float:
     value = excess(start)
     step = FIRST_STEP if value < 0.0 else -FIRST_STEP
     last, at = start, start + step
-    while math.isfinite(value) and value != 0.0 and excess(at) * step < 0.0:
+    while value != 0.0 and excess(at) * step < 0.0:
         step *= 2.0
         last, at = at, at + step
-    if not math.isfinite(value) or value == 0.0:
+    if value == 0.0:
         return start
-    return float(brentq(excess, *sorted((last, at)), xtol=TOLERANCE))
+    return float(brentq(excess, *sorted((last, at)), xtol=TOLERANCE, disp=False))

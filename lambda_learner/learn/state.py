@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from lambda_learner.learn.names import INTERCEPT, FeatureKey, Names
 from lambda_learner.learn.posterior import GaussianPosterior
 
 __all__ = [
+    "ESTIMATE",
     "INTERCEPT",
     "CoefficientPrior",
     "EntityState",
@@ -21,8 +22,24 @@ __all__ = [
     "LearnResult",
     "LearnerSettings",
     "Names",
+    "Noise",
+    "NoiseVariance",
     "Score",
 ]
+
+
+ESTIMATE: Final[Literal["estimate"]] = "estimate"
+NoiseVariance: TypeAlias = float | Literal["estimate"]
+
+
+class Noise(NamedTuple):
+    """What an entity's records say of the noise variance: n - γ, and the weighted sum of their squared residuals.
+
+    The equations are those of `learn/noise.py`. Both are 0 before the first record, and where σ² is a given number.
+    """
+
+    degrees: float = 0.0
+    squares: float = 0.0
 
 
 class CoefficientPrior(NamedTuple):
@@ -53,8 +70,10 @@ class LearnerSettings:
 
     `intercept_precision` None is `prior_precision`. `forgetting` is the share of evidence that is kept, 0 to
     1: at each batch, for each record in it, or for each `forgetting_tau_ms` since the last batch.
-    `noise_variance` > 0 is used by `linear` only. `max_features` does not count the intercept. `exploration`
-    scales the standard deviations of Thompson sampling; learning does not read it.
+    `noise_variance` is used by `linear` only: a number > 0, or "estimate", which finds it along with an entity's
+    coefficients, from a first guess of 1 that is worth one record (`learn/noise.py`). `max_features` does not
+    count the intercept. `exploration` scales the standard deviations of Thompson sampling; learning does not
+    read it.
     """
 
     kind: Kind = "logistic"
@@ -66,9 +85,14 @@ class LearnerSettings:
     forgetting_per: Literal["batch", "record", "time"] = "batch"
     forgetting_tau_ms: int = 86_400_000  # one day
     posterior: Literal["diagonal", "full"] = "diagonal"
-    noise_variance: float = 1.0
+    noise_variance: NoiseVariance = 1.0
     max_features: int = 10_000
     exploration: float = 1.0
+
+    @property
+    def estimates_noise(self) -> bool:
+        """Whether the noise variance is learned too."""
+        return self.kind == "linear" and self.noise_variance == ESTIMATE
 
     @property
     def prior(self) -> CoefficientPrior:
@@ -93,7 +117,8 @@ class EntityState:
     """What is kept of one entity.
 
     fence_ms: the close of the last window learned. count: the examples learned so far. base_version: the base that
-    gave the offsets.
+    gave the offsets. noise: where the noise variance is estimated, what is known of it; the posterior is the one at
+    that estimate.
     """
 
     generation: str
@@ -102,6 +127,7 @@ class EntityState:
     posterior: GaussianPosterior
     count: int
     base_version: str = ""
+    noise: Noise = Noise()
 
 
 class Score(NamedTuple):

@@ -2,6 +2,7 @@
 
     header      magic "LLES", version u16, form u8 (0 diagonal, 1 full), padding u8, fence_ms i64, count u64,
                 coefficients d u32, runs of equal names r u32, text bytes t u32
+    noise       from version 2: degrees f64, squares f64
     counts      r x u32: (name, term) pairs in each run
     lengths     (2 + r + d) x u32, in characters: generation, base version, a name a run, a term a pair
     numbers     mean d x f64; precision d x f64, or its upper triangle by rows d(d+1)/2 x f64
@@ -9,7 +10,9 @@
     checksum    CRC-32 of all before, u32
 
 Sorted names make long runs ("item.genres" once, its terms after it), which saves a quarter of a typical
-state. A change of the layout raises VERSION; older versions stay readable.
+state. A change of the layout raises VERSION; older versions stay readable. A state is written in the oldest version
+that can hold it: 1 where nothing is known of the noise, which is so for every model that does not estimate it. So the
+bytes of such models stay what they were, and an older build can still go on from them.
 """
 
 from __future__ import annotations
@@ -22,13 +25,15 @@ from typing import Final, NamedTuple
 import numpy as np
 
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
-from lambda_learner.learn.state import EntityState, Names
+from lambda_learner.learn.state import EntityState, Names, Noise
 
 __all__ = ["VERSION", "CorruptState", "StateVersionError", "from_bytes", "to_bytes"]
 
 MAGIC: Final = b"LLES"
-VERSION: Final = 1
+VERSION: Final = 2
+NOISE_VERSION: Final = 2  # the first that holds the noise
 HEADER: Final = struct.Struct("<4sHBxqQIII")
+NOISE: Final = struct.Struct("<dd")
 CHECKSUM: Final = struct.Struct("<I")
 UINT: Final = np.dtype("<u4")
 FLOAT: Final = np.dtype("<f8")
@@ -62,8 +67,10 @@ def to_bytes(state: EntityState) -> bytes:
     posterior = state.posterior
     form = 0 if posterior.is_diagonal else 1
     sizes = (len(state.names), len(runs.counts), len(text))
+    noise = NOISE.pack(*state.noise) if state.noise != Noise() else b""
     parts = (
-        HEADER.pack(MAGIC, VERSION, form, state.fence_ms, state.count, *sizes),
+        HEADER.pack(MAGIC, NOISE_VERSION if noise else 1, form, state.fence_ms, state.count, *sizes),
+        noise,
         np.array(runs.counts, dtype=UINT).tobytes(),
         np.array((*map(len, own), *runs.lengths), dtype=UINT).tobytes(),
         posterior.mean.astype(FLOAT, copy=False).tobytes(),
@@ -79,7 +86,7 @@ def from_bytes(data: bytes) -> EntityState:
     header = _checked_header(data)
     d, r = header.coefficients, header.runs
     floats = d + (d if header.form == 0 else d * (d + 1) // 2)
-    counts_at = HEADER.size
+    counts_at = HEADER.size + (NOISE.size if header.version >= NOISE_VERSION else 0)
     lengths_at = counts_at + 4 * r
     numbers_at = lengths_at + 4 * (2 + r + d)
     text_at = numbers_at + 8 * floats
@@ -92,9 +99,10 @@ def from_bytes(data: bytes) -> EntityState:
     text = data[text_at : text_at + header.text_bytes].decode("utf-8", TEXT_ERRORS)
     generation, base_version, *texts = _split(text, lengths)
     names = _paired(texts[:r], counts, texts[r:])
+    noise = Noise(*NOISE.unpack_from(data, HEADER.size)) if header.version >= NOISE_VERSION else Noise()
     precision = numbers[d:] if header.form == 0 else _unpacked(numbers[d:], d)
     posterior = GaussianPosterior(numbers[:d], precision)
-    return EntityState(generation, header.fence_ms, names, posterior, header.examples, base_version)
+    return EntityState(generation, header.fence_ms, names, posterior, header.examples, base_version, noise)
 
 
 def _checked_header(data: bytes) -> _Header:

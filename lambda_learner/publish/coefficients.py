@@ -9,6 +9,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from lambda_learner.learn.state import Noise
+
 __all__ = ["EntityCoefficients", "FloatArray", "NameTerm", "Tombstone", "Update", "newest_of_each"]
 
 FloatArray = npt.NDArray[np.float64]
@@ -22,7 +24,8 @@ class EntityCoefficients:
     `mean` has one value a name, in their order; `precision` is its diagonal (d,) or the full matrix (d, d).
     `close_ms` is the end of the last window learned (the learner's fence; the file's `updated_at`), `count`
     the records learned so far. Files hold the names in order, so what is read back may be a permutation of
-    what was written. The arrays must not be written to: those read from a file share its memory.
+    what was written. `noise` is what the learner knows of the noise variance where it estimates it; `precision` is
+    the one at that estimate. The arrays must not be written to: those read from a file share its memory.
     """
 
     entity: str
@@ -32,6 +35,7 @@ class EntityCoefficients:
     mean: FloatArray
     precision: FloatArray
     base_version: str = ""
+    noise: Noise = Noise()
 
     def __post_init__(self) -> None:
         """Refuse shapes that don't fit together."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import orjson
 
 from lambda_learner.publish.errors import DamagedObject, NewerFormat
 
 __all__ = ["Document", "to_text"]
+
+Word = TypeVar("Word", bound=str)
 
 _OPTIONS = orjson.OPT_SORT_KEYS | orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 SHOWN = 80  # characters of a wrong value in a message
@@ -71,6 +73,15 @@ class Document:
             raise self.failure(self._path + name, "a finite number", value=value)
         if positive and value <= 0:
             raise self.failure(self._path + name, "a number > 0", value=value)
+        return float(value)
+
+    def positive_or(self, name: str, word: Word) -> float | Word:
+        """Give a number > 0, or the one word that may stand in its place."""
+        value = self._fields.get(name)
+        if value == word:
+            return word
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 < value < math.inf:
+            raise self.failure(self._path + name, f"a number > 0 or {word}", value=value)
         return float(value)
 
     def texts(self, name: str) -> tuple[str, ...]:

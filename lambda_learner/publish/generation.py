@@ -10,7 +10,7 @@ from typing import Any, Literal, NamedTuple, get_args
 import orjson
 
 from lambda_learner.join import RewardFunction, RewardPolicy
-from lambda_learner.learn.state import CoefficientPrior
+from lambda_learner.learn.state import ESTIMATE, CoefficientPrior, NoiseVariance
 from lambda_learner.publish import keys, owner
 from lambda_learner.publish.document import Document, to_text
 from lambda_learner.publish.errors import DamagedGeneration, PreconditionFailed
@@ -32,7 +32,8 @@ __all__ = [
     "shard_of",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_ESTIMATE_VERSION = 2  # the first in which noise_variance may be "estimate"
 ID_DIGITS = 12  # hex digits: 48 bits, ample for the few generations of one model
 
 Kind = Literal["logistic", "linear"]
@@ -53,7 +54,7 @@ class Generation:
     reward: RewardPolicy
     posterior: PosteriorForm = "diagonal"
     prior: CoefficientPrior = CoefficientPrior()
-    noise_variance: float = 1.0
+    noise_variance: NoiseVariance = 1.0
     shards: int = 4
 
 
@@ -64,20 +65,33 @@ class VersionedGeneration(NamedTuple):
     etag: str
 
 
-def generation_id(
-    *, kind: str, entity_paths: Sequence[str], features: Sequence[str], reward: RewardPolicy, posterior: str
+def generation_id(  # noqa: PLR0913 - the settings that are hashed
+    *,
+    kind: str,
+    entity_paths: Sequence[str],
+    features: Sequence[str],
+    reward: RewardPolicy,
+    posterior: str,
+    noise_variance: NoiseVariance = 1.0,
+    prior: CoefficientPrior | None = None,
 ) -> str:
     """Give the id of what can be learned on together: 12 hex digits of the hash of these settings.
 
-    Forgetting, prior and exploration are not part of it: changing those keeps the learned state.
+    Forgetting, exploration, the prior and a given noise variance are not part of it: changing those keeps the
+    learned state, whose evidence has the weight that it was learned with. An estimated noise variance is, and its
+    `prior` (None: the default one) with it: the estimate goes back to what each window has said, which a state
+    learned under a number does not have, and which is told from the prior only by knowing that prior.
     """
-    parts = {
+    parts: dict[str, Any] = {
         "kind": kind,
         "entity_paths": list(entity_paths),
         "features": list(features),
         "reward": _reward_fields(reward),
         "posterior": posterior,
     }
+    if noise_variance == ESTIMATE:
+        numbers = [float(number) for number in prior or CoefficientPrior()]
+        parts |= {"noise_variance": ESTIMATE, "prior": numbers}
     text = orjson.dumps(parts, option=orjson.OPT_SORT_KEYS)
     return hashlib.sha256(text).hexdigest()[:ID_DIGITS]
 
@@ -89,12 +103,12 @@ def fresh_generation_id(generation: str) -> str:
 
 
 def dumps(generation: Generation) -> bytes:
-    """Give generation.json's text: the same for the same generation."""
+    """Give generation.json's text: the same for the same generation, in the oldest format that can hold it."""
     fields = asdict(generation) | {
         "reward": _reward_fields(generation.reward),
         "prior": generation.prior._asdict(),
     }
-    return to_text(fields, format_version=FORMAT_VERSION)
+    return to_text(fields, format_version=_ESTIMATE_VERSION if generation.noise_variance == ESTIMATE else 1)
 
 
 def loads(data: bytes, key: str) -> Generation:
@@ -119,7 +133,7 @@ def loads(data: bytes, key: str) -> Generation:
             intercept_mean=prior.number("intercept_mean"),
             intercept_precision=prior.number("intercept_precision", positive=True),
         ),
-        noise_variance=document.number("noise_variance", positive=True),
+        noise_variance=document.positive_or("noise_variance", ESTIMATE),
         shards=document.integer("shards", minimum=1),
     )
 

@@ -11,7 +11,7 @@ from lambda_learner.publish.coefficients import Update
 from lambda_learner.publish.errors import DamagedCoefficients, NewerFormat
 from lambda_learner.publish.merge import single_chunk
 from lambda_learner.publish.row_builder import encode
-from lambda_learner.publish.rows import SCHEMA, TEXTS, decode
+from lambda_learner.publish.rows import NOISE, OPTIONAL, SCHEMA, TEXTS, decode
 
 __all__ = [
     "FORMAT_VERSION",
@@ -22,7 +22,8 @@ __all__ = [
     "to_parquet",
 ]
 
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+_NOISE_VERSION = 2  # of a file with the columns of the noise: a release that knows only 1 would learn on without them
 _VERSION_KEY = b"lambda_learner.format_version"
 # All that shapes the bytes is fixed here, not left to a release's defaults.
 _WRITER_OPTIONS = {
@@ -60,10 +61,13 @@ def decode_table(table: pa.Table, key: str) -> list[Update]:
 
 
 def table_to_bytes(table: pa.Table) -> bytes:
-    """Give the file of a table's rows; the column of factors is left out where there are none."""
-    if table["cholesky"].null_count == table.num_rows:
-        table = table.drop_columns(["cholesky"])
-    table = table.replace_schema_metadata({_VERSION_KEY: str(FORMAT_VERSION)})
+    """Give the file of a table's rows, in the oldest format that can hold them.
+
+    The columns of factors and of the noise are left out where they are empty.
+    """
+    table = table.drop_columns([name for name in OPTIONAL if table[name].null_count == table.num_rows])
+    version = 1 if set(NOISE).isdisjoint(table.column_names) else _NOISE_VERSION
+    table = table.replace_schema_metadata({_VERSION_KEY: str(version)})
     sink = pa.BufferOutputStream()
     pq.write_table(table, sink, row_group_size=_ROW_GROUP_ROWS, **_WRITER_OPTIONS)
     data: bytes = sink.getvalue().to_pybytes()
@@ -88,6 +92,6 @@ def table_from_bytes(data: bytes, key: str) -> pa.Table:
 
 
 def _with_schema(table: pa.Table) -> pa.Table:
-    if "cholesky" not in table.column_names:
-        table = table.append_column(SCHEMA.field("cholesky"), pa.nulls(table.num_rows, SCHEMA.field("cholesky").type))
+    for field in [SCHEMA.field(name) for name in OPTIONAL if name not in table.column_names]:
+        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
     return single_chunk(table.select(SCHEMA.names).replace_schema_metadata(None).cast(SCHEMA))

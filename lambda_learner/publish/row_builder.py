@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lambda_learner.learn.state import Noise
 from lambda_learner.publish import cholesky
 from lambda_learner.publish.coefficients import FloatArray, NameTerm, Tombstone, Update, newest_of_each
 from lambda_learner.publish.rows import SCHEMA, IntArray
@@ -42,9 +43,11 @@ class _Rows:
         self.variances: list[FloatArray] = []
         self.precisions: list[FloatArray] = []
         self.factors: list[FloatArray | None] = []
+        self.noises: list[Noise] = []
 
     def add(self, update: Update) -> None:
         self.closes.append(update.close_ms)
+        self.noises.append(Noise() if isinstance(update, Tombstone) else update.noise)
         if isinstance(update, Tombstone):
             self._add_texts([None], "")
             self._add_numbers(0, _NOTHING, _NOTHING, _NOTHING, factor=None)
@@ -106,6 +109,7 @@ class _Rows:
             pa.array(per_entity(self.closes)).cast(SCHEMA.field("updated_at").type),
             _texts(per_entity(self.versions), list(self.version_codes)),
             _lists(self.factors, sizes),
+            *_noises(self.noises, sizes),
         ]
         return pa.Table.from_arrays(columns, schema=SCHEMA)
 
@@ -120,6 +124,13 @@ def _joined(parts: list[FloatArray]) -> FloatArray:
 def _texts(codes: npt.NDArray[Any], dictionary: list[str]) -> pa.DictionaryArray:
     codes = codes.astype(np.int32)
     return pa.DictionaryArray.from_arrays(pa.array(codes, mask=codes < 0), pa.array(dictionary, pa.string()))
+
+
+def _noises(noises: list[Noise], sizes: IntArray) -> list[pa.Array]:
+    """Give the two columns of the noise, each value on all rows of its entity; null where nothing is known."""
+    unknown = np.repeat(np.array([noise == Noise() for noise in noises], bool), sizes)
+    columns = np.array(noises, np.float64).reshape(-1, 2).T
+    return [pa.array(np.repeat(values, sizes), mask=unknown) for values in columns]
 
 
 def _lists(factors: list[FloatArray | None], sizes: IntArray) -> pa.ListArray:

@@ -1,9 +1,11 @@
 """The rows of a coefficient file (DESIGN §5 columns), and the updates that they hold.
 
 One row a coefficient, in order of entity, name, term; a tombstone is one row whose name is null. A full
-posterior has its packed Cholesky factor, in the order of its rows, on its first row. Texts are dictionary-
-encoded, each dictionary in order of first appearance, so equal content gives equal tables; and each distinct
-text costs Python once, not per row.
+posterior has its packed Cholesky factor, in the order of its rows, on its first row. Where the noise variance
+is estimated, `noise_degrees` and `noise_squares` have on each row what its entity's learner knows of it; null
+is nothing. A file leaves out those of these columns that are null throughout. Texts are dictionary-encoded,
+each dictionary in order of first appearance, so equal content gives equal tables; and each distinct text costs
+Python once, not per row.
 """
 
 from __future__ import annotations
@@ -14,13 +16,16 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from lambda_learner.learn.state import Noise
 from lambda_learner.publish import cholesky
 from lambda_learner.publish.coefficients import EntityCoefficients, FloatArray, NameTerm, Tombstone, Update
 
-__all__ = ["SCHEMA", "TEXTS", "IntArray", "codes_of", "decode", "run_starts"]
+__all__ = ["NOISE", "OPTIONAL", "SCHEMA", "TEXTS", "IntArray", "codes_of", "decode", "run_starts"]
 
 IntArray = npt.NDArray[np.int64]
 TEXTS = ("entity", "name", "term", "base_version")
+NOISE = ("noise_degrees", "noise_squares")
+OPTIONAL = ("cholesky", *NOISE)
 _TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -34,6 +39,7 @@ SCHEMA = pa.schema(
         ("updated_at", pa.timestamp("ms", tz="UTC")),
         ("base_version", _TEXT),
         ("cholesky", pa.list_(pa.float64())),
+        *((name, pa.float64()) for name in NOISE),
     ]
 )
 
@@ -53,6 +59,7 @@ def decode(table: pa.Table) -> list[Update]:
         counts=first["count"].to_pylist(),
         versions=first["base_version"].to_pylist(),
         factors=first["cholesky"].combine_chunks(),
+        noises=_noises(first),
     )
     rows = _RowValues(_name_terms(table), _numbers(table, "mean"), _numbers(table, "precision"))
     stops = [*starts[1:].tolist(), table.num_rows]
@@ -70,6 +77,7 @@ class _Entities(NamedTuple):
     counts: list[int]
     versions: list[str]
     factors: pa.ListArray
+    noises: list[Noise]
 
 
 class _RowValues(NamedTuple):
@@ -88,8 +96,15 @@ def _update(entities: _Entities, rows: _RowValues, index: int, where: slice) -> 
     precision, factors = rows.precisions[where], entities.factors
     if factors.null_count < len(factors) and factors[index].is_valid:
         precision = cholesky.unpack(factors[index].values.to_numpy(), len(names))
-    count, version = entities.counts[index], entities.versions[index]
-    return EntityCoefficients(entity, close_ms, count, names, rows.means[where], precision, version)
+    count, version, noise = entities.counts[index], entities.versions[index], entities.noises[index]
+    return EntityCoefficients(entity, close_ms, count, names, rows.means[where], precision, version, noise)
+
+
+def _noises(first: pa.Table) -> list[Noise]:
+    if all(first[name].null_count == first.num_rows for name in NOISE):
+        return [Noise()] * first.num_rows
+    pairs = zip(*(first[name].to_pylist() for name in NOISE), strict=True)
+    return [Noise() if None in pair else Noise(*pair) for pair in pairs]
 
 
 def run_starts(codes: IntArray) -> IntArray:

@@ -21,6 +21,7 @@ def from_state(entity: str, state: EntityState) -> EntityCoefficients:
         mean=state.posterior.mean,
         precision=state.posterior.precision,
         base_version=state.base_version,
+        noise=state.noise,
     )
 
 
@@ -36,4 +37,5 @@ def to_state(coefficients: EntityCoefficients, *, generation: str) -> EntityStat
         posterior=GaussianPosterior(coefficients.mean[order], np.ascontiguousarray(coefficients.precision[matrix])),
         count=coefficients.count,
         base_version=coefficients.base_version,
+        noise=coefficients.noise,
     )

@@ -73,8 +73,9 @@ class Ranker:
 
         One θ is drawn for each entity and call, shared by all its candidates; what the entity has no
         coefficient for is drawn from the prior. `explore=False` uses the means. Without an entity (its path
-        is missing or null) a candidate gets the base's score. Raises NotPublished for a model that nothing
-        was ever published of.
+        is missing or null) a candidate gets the base's score. Where the noise variance is estimated, what is
+        published is the posterior at the estimate, and θ is drawn from that. Raises NotPublished for a model
+        that nothing was ever published of.
         """
         live = self._live.current()
         spec, paths = live.spec, live.generation.entity_paths

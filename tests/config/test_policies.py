@@ -49,6 +49,13 @@ def test_every_setting_of_the_learner_reaches_it() -> None:
     )
 
 
+def test_an_estimated_noise_variance_reaches_the_learner() -> None:
+    learner = Learner.model_validate({"kind": "linear", "noise_variance": "estimate"})
+    assert learner_settings(learner) == LearnerSettings(kind="linear", noise_variance="estimate")
+    assert learner_settings(learner).estimates_noise
+    assert not learner_settings(Learner.model_validate({"kind": "linear"})).estimates_noise
+
+
 def test_the_entity_s_own_paths_are_no_features() -> None:
     learner = Learner.model_validate({"entity": ["item.id"], "features": ["item", "item.a x context.b"]})
     assert feature_spec(learner) == FeatureSpec(

@@ -37,6 +37,23 @@ def test_the_noise_variance_of_a_logistic_learner_is_unused(tmp_path: Path) -> N
     assert warnings_for(tmp_path, "kind: linear, noise_variance: 2") == []
 
 
+def of_stream(tmp_path: Path, stream: str) -> list[str]:
+    (tmp_path / "c.yaml").write_text("stream: {" + stream + "}\n", encoding="utf-8")
+    return warnings_of(load(tmp_path / "c.yaml"))
+
+
+def test_the_wall_clock_of_an_input_that_ends_is_unused(tmp_path: Path) -> None:
+    (warning,) = of_stream(tmp_path, "clock: wall, source: {follow: false}")
+    assert warning.startswith("stream.clock: wall is used with stream.source.follow: true only")
+    assert of_stream(tmp_path, "clock: wall, idle_timeout: 5 s, source: {follow: true}") == []
+
+
+def test_an_idle_timeout_without_the_wall_clock_is_unused(tmp_path: Path) -> None:
+    assert of_stream(tmp_path, "idle_timeout: 5 s, source: {follow: true}") == [
+        "stream.idle_timeout: is used by clock wall only"
+    ]
+
+
 def test_a_stream_of_which_nothing_is_learned_is_warned_of() -> None:
     (warning,) = warnings_of(Settings(unknown_models="archive"))
     assert "nothing is learned" in warning

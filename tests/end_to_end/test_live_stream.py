@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -135,6 +136,20 @@ def test_a_quiet_stream_closes_its_windows_by_heartbeats_alone(story: Story) -> 
     """That they close is the test; how soon (out_of_orderness + 2 s on an idle machine) is told."""
     print(f"from close to coefficients: {story.silence_ms} ms; out_of_orderness is {OUT_OF_ORDERNESS_MS} ms")
     assert story.silence_ms > 0
+
+
+def test_without_any_heartbeat_the_wall_clock_closes_the_windows(tmp_path: Path) -> None:
+    folder = Folder(tmp_path / "events")
+    stream = STREAM | {"clock": "wall", "idle_timeout": "1 s", "parallelism": 2}
+    told = Story(Job(tmp_path, folder.path, MODELS, stream, follow=True), folder)
+    told.say(1.0)
+    with told.job.start() as running:
+        told.until_learned(running)
+        told.until_saved(running)
+        running.interrupt(signal.SIGTERM)
+        summary = running.wait().summary
+    n = told.decisions
+    assert (summary["lines"], summary["joined"], summary["credited"]) == (2 * n, n, n)
 
 
 def test_a_followed_run_that_is_ended_gives_a_summary(story: Story) -> None:

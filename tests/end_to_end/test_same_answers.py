@@ -27,7 +27,7 @@ JITTER_MS = 10_000  # with the traffic's own delays still within the out-of-orde
 TRAFFIC = Traffic(
     decisions=3_000,
     start_ms=1_704_067_200_000,
-    models=4,
+    models=5,
     entities=40,
     rate=20.0,
     reward_delay_s=20.0,
@@ -67,6 +67,15 @@ MODELS: Mapping[str, Any] = {
             "posterior": "full",
         },
     },
+    "model-4": {
+        "reward": WINDOW,
+        "learner": {
+            "kind": "linear",
+            "entity": "context.user_id",
+            "forgetting": 0.98,
+            "noise_variance": "estimate",
+        },
+    },
 }
 
 
@@ -81,6 +90,7 @@ class Setting:
 
 SETTINGS = {
     "thread mode": Setting(),
+    "thread mode once more": Setting(),
     "parallelism 2": Setting("out-of-order", {"parallelism": 2}),
     "parallelism 4": Setting("out-of-order", {"parallelism": 4}),
     "process mode": Setting("out-of-order", {"python_mode": "process"}),
@@ -150,7 +160,7 @@ def test_every_line_is_counted(answers: Answers, name: str) -> None:
     assert answers.jobs[name].reasons() == answers.oracle.dead_letters
 
 
-@pytest.mark.parametrize("name", ["parallelism 2", "parallelism 4", "process mode"])
+@pytest.mark.parametrize("name", ["thread mode once more", "parallelism 2", "parallelism 4", "process mode"])
 def test_every_streaming_run_writes_the_same_bytes(answers: Answers, name: str) -> None:
     assert answers.jobs[name].objects() == answers.jobs["thread mode"].objects()
 

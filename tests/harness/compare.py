@@ -28,6 +28,7 @@ def assert_same_coefficients(found: Coefficients, expected: Mapping[Key, EntityS
         order = [theirs.names.index(name) for name in mine.names]
         _assert_close(mine.mean, theirs.mean[order], key)
         _assert_close(mine.precision, _ordered(theirs, order), key)
+        _assert_close(np.array(mine.noise), np.array(theirs.noise), key)
 
 
 def assert_same_scores(found: list[dict[str, Any]], expected: list[Scored]) -> None:

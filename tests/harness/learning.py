@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
@@ -57,13 +57,37 @@ def feed(driven: Driven, given: Sequence[Batch]) -> list[Any]:
     return out
 
 
+def state_text_of(update: Any) -> str:
+    """The state of an update, or DROPPED."""
+    text: str = update[3].split(FIELD)[2]
+    return text
+
+
 def state_of(update: Any) -> EntityState:
-    return decode_state(update[1][2])
+    return decode_state(state_text_of(update))
+
+
+def timeless(updates: Iterable[Any]) -> list[tuple[str, str, int, str]]:
+    """The updates without when they were made."""
+    return [(update[0], update[1], update[2], state_text_of(update)) for update in updates]
 
 
 def summary(updates: Iterable[Any]) -> list[tuple[str, int, bool]]:
     """Entity, close and whether it is a tombstone, of updates."""
-    return [(update[1][0], update[1][1], update[1][2] == DROPPED) for update in updates]
+    return [(update[1], update[2], state_text_of(update) == DROPPED) for update in updates]
+
+
+def gathered(updates: Iterable[Any], interval_ms: int | None) -> list[tuple[str, int, str]]:
+    """What the delta stage makes of updates; without an interval, at the end of the input."""
+    newest: defaultdict[tuple[int, str], dict[str, str]] = defaultdict(dict)
+    for shard, entity, close_ms, text in updates:
+        end_ms = 0 if interval_ms is None else -(-close_ms // interval_ms) * interval_ms
+        states = newest[end_ms, shard]
+        states[entity] = max(text, states.get(entity, ""))
+    return [
+        (shard, end_ms, ROW.join(f"{entity}{FIELD}{text}" for entity, text in states.items()))
+        for (end_ms, shard), states in sorted(newest.items())
+    ]
 
 
 def counts(driven: Driven) -> Counter[str]:

@@ -89,6 +89,29 @@ def test_settings_that_it_does_not_survive_start_a_new_one(store: FolderStore, c
     assert first(store, settings({"m": change})).generations["m"] != before.generations["m"]
 
 
+LINEAR = {"entity": "context.user", "kind": "linear"}
+ESTIMATING = LINEAR | {"noise_variance": "estimate"}
+
+
+@pytest.mark.parametrize(
+    ("learner", "changed", "kept"),
+    [
+        (LINEAR, ESTIMATING, False),
+        (ESTIMATING, LINEAR, False),
+        (LINEAR, LINEAR | {"noise_variance": 3}, True),
+        (ESTIMATING, ESTIMATING | {"prior_precision": 9}, False),
+        (ESTIMATING, ESTIMATING | {"forgetting": 0.5}, True),
+    ],
+)
+def test_an_estimated_noise_variance_goes_with_its_generation(
+    store: FolderStore, learner: dict[str, Any], changed: dict[str, Any], *, kept: bool
+) -> None:
+    before = settings({"m": {"learner": learner}})
+    go_live(store, before, first(store, before))
+    found = first(store, settings({"m": {"learner": changed}})).generations
+    assert (found == first(store, before).generations) == kept
+
+
 def test_fresh_starts_a_new_generation_of_the_same_settings(store: FolderStore) -> None:
     for number in ("", "-2", "-3"):
         beginning = first(store, settings(), fresh=True)

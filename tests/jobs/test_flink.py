@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from jobs.flink import LOOPBACK, Runtime, free_port, options
+from jobs.flink import LOOPBACK, Runtime, empty_folder, free_port, jvm_args, options
 
 RUNTIME = Runtime(Path("/state"), rest_port=1)
 
@@ -36,6 +36,18 @@ def test_batch_mode_is_in_threads_and_has_no_checkpoints(mode: Literal["thread",
     assert found["python.execution-mode"] == "thread"
     assert found["execution.runtime-mode"] == "batch"
     assert not any(name.startswith("execution.checkpointing") for name in found)
+
+
+def test_what_a_killed_run_has_left_is_gone_with_the_next(tmp_path: Path) -> None:
+    left = tmp_path / "state" / "tmp" / "flink" / "left"
+    left.mkdir(parents=True)
+    assert list(empty_folder(tmp_path / "state" / "tmp").iterdir()) == []
+    assert list(empty_folder(tmp_path / "other" / "tmp").iterdir()) == []
+
+
+def test_temporary_files_stay_in_the_state_folder_where_the_jvm_can_be_told() -> None:
+    assert jvm_args("-a -b", Path("/state/tmp")).split() == ["-a", "-b", "-Djava.io.tmpdir=/state/tmp"]
+    assert jvm_args("-a", Path("/my state/tmp")) == "-a"
 
 
 def test_a_free_port_can_be_listened_on() -> None:

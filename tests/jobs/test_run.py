@@ -118,6 +118,24 @@ def test_a_resumed_run_keeps_its_outputs(runs: Runs) -> None:
     assert (runs.state.outputs / "counts").is_dir()
 
 
+def test_the_speed_of_a_resumed_run_leaves_out_what_was_counted_before(runs: Runs) -> None:
+    def counts(name: str, lines: int) -> None:
+        folder = runs.state.outputs / "counts"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(f"+I[{lines}\x1f0\x1f\x1flines]\n")
+
+    def act() -> bool:
+        counts("part-1", 1_000)
+        return True
+
+    interrupted(runs)
+    counts(".part-0.inprogress.1", 900)
+    runs.act = act
+    summary = runs()
+    assert (summary["lines"], summary["events_per_second"]) == (1_000, 100)  # in one second
+    assert runs()["events_per_second"] == 1_000  # another run, from the start
+
+
 def test_a_resumed_run_reads_what_it_began_with(runs: Runs) -> None:
     interrupted(runs)
     began = runs.state.beginning()

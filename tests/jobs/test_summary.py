@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from jobs.summary import COUNTERS, auc_of_last, not_given_back, summarise, write_scores
+from jobs.summary import COUNTERS, auc_of_last, lines_counted, not_given_back, summarise, write_scores
 from lambda_learner.evaluation.progressive import increments
 from lambda_learner.learn.state import Score
 from tests.harness.compare import assert_identities
@@ -116,10 +116,26 @@ def test_each_model_has_its_own_progressive_metrics(tmp_path: Path) -> None:
     assert (models["a"]["progressive"]["auc"], models["b"]["progressive"]["auc"]) == (1.0, 0.0)
 
 
-@pytest.mark.parametrize(("seconds", "rate"), [(2.0, 6), (0.5, 24), (0.0, 0)])
-def test_speed_is_lines_a_second(tmp_path: Path, seconds: float, rate: int) -> None:
+@pytest.mark.parametrize(("seconds", "rate"), [(2.0, 6), (0.5, 24), (0.0, None)])
+def test_speed_is_lines_a_second(tmp_path: Path, seconds: float, rate: int | None) -> None:
     write_counts(tmp_path, COUNTS)
     assert summary(tmp_path, seconds=seconds)["events_per_second"] == rate
+
+
+def test_the_speed_of_a_resumed_run_is_of_the_lines_that_no_run_before_had_counted(tmp_path: Path) -> None:
+    write_counts(tmp_path, {(0, "", "lines"): 5})
+    write_counts(tmp_path, {(0, "", "lines"): 8, (60_000, "", "lines"): 2}, ".part-1.inprogress.1")
+    before = lines_counted(tmp_path)
+    assert before == 10
+    write_counts(tmp_path, {(0, "", "lines"): 8, (60_000, "", "lines"): 20})
+    found = summarise(tmp_path, seconds=2.0, scores=None, ended=True, lines_before=before)
+    assert (found["lines"], found["events_per_second"]) == (28, 9)
+
+
+def test_a_resumed_run_that_is_stopped_before_it_counts_anything_new_has_no_negative_speed(tmp_path: Path) -> None:
+    write_counts(tmp_path, COUNTS)
+    found = summarise(tmp_path, seconds=2.0, scores=None, ended=False, lines_before=20)
+    assert found["events_per_second"] == 0
 
 
 def test_it_is_one_json_line(tmp_path: Path) -> None:

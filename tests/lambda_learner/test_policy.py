@@ -39,6 +39,11 @@ def test_the_generation_tells_readers_all_that_they_must_know() -> None:
     assert loads(dumps(generation), "k") == generation
 
 
+def test_a_generation_says_that_its_noise_is_estimated() -> None:
+    learner = LearnerSettings(kind="linear", noise_variance="estimate")
+    assert replace(POLICY, learner=learner).as_generation().noise_variance == "estimate"
+
+
 def test_a_reader_makes_the_same_features_of_a_generation_as_the_learner_does() -> None:
     features = FeatureSpec.parse(["item", r"item.a\.b × context.hour"], entity_paths=["context.user"])
     generation = replace(POLICY, features=features).as_generation()

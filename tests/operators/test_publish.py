@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -26,19 +25,20 @@ from lambda_learner.publish import (
     shard_of,
 )
 from operators import publish
-from operators.learn import DROPPED
-from operators.publish import AFTER_ALL_INPUT_MS, Pending, Publish, PublishSettings, pending_of, published_line
-from operators.rows import FIELD
+from operators.learn import DROPPED, update_row
+from operators.publish import Pending, Publish, PublishSettings, pending_of, published_line
+from operators.rows import FIELD, ROW
 from tests.harness.cases import POLICY
-from tests.harness.fake_flink import Driven
+from tests.harness.learning import gathered
 
 KEY = f"m{FIELD}0"
+INTERVAL_MS = 60_000
 SHARD = "m", POLICY.generation, 0
 A, B, C = [text for text in map(str, range(99)) if shard_of(text, POLICY.shards) == 0][:3]
 
 
 def settings(folder: Path, **changes: Any) -> PublishSettings:
-    plain = PublishSettings(str(folder), epoch=1, interval_ms=60_000, once=False, gc_grace_ms=600_000)
+    plain = PublishSettings(str(folder), epoch=1, interval_ms=INTERVAL_MS, once=False, gc_grace_ms=600_000)
     return replace(plain, **changes)
 
 
@@ -51,15 +51,21 @@ def state(close_ms: int, *, examples: int = 1) -> EntityState:
     return learn(None, given, close_ms=close_ms, generation=POLICY.generation, settings=POLICY.learner).state
 
 
-def update(entity: str, close_ms: int, *, examples: int = 1) -> tuple[str, int, str]:
+def update(entity: str, close_ms: int, *, examples: int = 1, shard: str = KEY) -> Any:
     """An element from learn."""
-    return entity, close_ms, encode_state(state(close_ms, examples=examples))
+    row = update_row("m", entity, POLICY.shards, close_ms, encode_state(state(close_ms, examples=examples)))
+    return (shard, *list(row)[1:])
 
 
-def feed(driven: Driven, *updates: tuple[str, int, str]) -> Driven:
-    for each in updates:
-        assert driven.element(KEY, each) == []
-    return driven
+def tombstone(entity: str, close_ms: int) -> Any:
+    return update_row("m", entity, POLICY.shards, close_ms, DROPPED)
+
+
+def feed(publisher: Publish, *updates: Any, interval_ms: int | None = INTERVAL_MS) -> list[dict[str, Any]]:
+    """Hand the updates over as the delta stage gathers them; the lines that are told."""
+    publisher.open(None)
+    elements = gathered(updates, interval_ms)
+    return [json.loads(line) for element in elements for line in publisher.process_element(element, None)]
 
 
 def bucket(folder: Path) -> dict[str, bytes]:
@@ -84,80 +90,44 @@ def counts(folder: Path) -> dict[str, int]:
     return {entity: value.count for entity, value in read_shard(FolderStore(folder), *SHARD).items()}
 
 
-def shown(lines: Iterable[str]) -> list[dict[str, Any]]:
-    return [json.loads(line) for line in lines]
-
-
-@pytest.mark.parametrize(
-    ("close_ms", "end_ms"), [(1_000, 60_000), (59_000, 60_000), (60_000, 60_000), (61_000, 120_000)]
-)
-def test_an_update_waits_for_the_end_of_its_interval(tmp_path: Path, close_ms: int, end_ms: int) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, close_ms))
-    assert driven.watermark(end_ms - 1) == []
-    assert bucket(tmp_path) == {}
-    (line,) = shown(driven.watermark(end_ms))
-    assert line["close_ms"] == end_ms
-    assert closes(tmp_path) == [end_ms]
+def test_an_interval_is_one_delta_that_bears_its_end(tmp_path: Path) -> None:
+    lines = feed(publisher(tmp_path), update(A, 10_000), update(A, 70_000, examples=2))
+    assert [line["close_ms"] for line in lines] == closes(tmp_path) == [60_000, 120_000]
+    assert counts(tmp_path) == {A: 2}
 
 
 def test_all_entities_of_an_interval_are_one_file_in_their_order(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(C, 10_000), update(A, 20_000), update(B, 10_000))
-    driven.end()
+    feed(publisher(tmp_path), update(C, 10_000), update(A, 20_000), update(B, 10_000))
     (data,) = (data for key, data in bucket(tmp_path).items() if key.endswith(".parquet"))
     assert [each.entity for each in from_parquet(data)] == [A, B, C]
 
 
-def test_of_an_entity_the_newest_state_of_the_interval_is_published(tmp_path: Path) -> None:
-    feed(Driven(publisher(tmp_path)), update(A, 10_000), update(A, 20_000, examples=2)).end()
-    assert counts(tmp_path) == {A: 2}
-
-
-def test_an_update_after_the_interval_is_of_the_next_one(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000), update(A, 70_000, examples=2))
-    driven.watermark(60_000)
-    assert counts(tmp_path) == {A: 1}
-    driven.watermark(120_000)
-    assert counts(tmp_path) == {A: 2}
-    assert closes(tmp_path) == [60_000, 120_000]
+def test_of_two_states_the_newer_is_the_greater_text() -> None:
+    older, newer = update(A, 90_000, examples=9), update(A, 100_000)
+    assert older[3] < newer[3]
 
 
 def test_the_order_of_the_updates_does_not_show_in_the_bucket(tmp_path: Path) -> None:
     updates = [update(A, 10_000), update(B, 20_000), update(C, 70_000)]
-    feed(Driven(publisher(tmp_path / "1")), *updates).end()
-    feed(Driven(publisher(tmp_path / "2")), *updates[::-1]).end()
+    feed(publisher(tmp_path / "1"), *updates)
+    feed(publisher(tmp_path / "2"), *updates[::-1])
     assert bucket(tmp_path / "1") == bucket(tmp_path / "2")
 
 
 def test_a_replay_after_a_failure_writes_nothing_new(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000))
-    again = driven.restored(publisher(tmp_path))
-    assert len(driven.end()) == 1
+    assert len(feed(publisher(tmp_path), update(A, 10_000))) == 1
     before = bucket(tmp_path)
-    assert again.end() == []
+    assert feed(publisher(tmp_path), update(A, 10_000)) == []
     assert bucket(tmp_path) == before
 
 
-def test_updates_that_wait_survive_a_restart(tmp_path: Path) -> None:
-    first = feed(Driven(publisher(tmp_path)), update(A, 10_000))
-    feed(first.restored(publisher(tmp_path)), update(B, 20_000)).end()
-    assert counts(tmp_path) == {A: 1, B: 1}
-
-
-def test_nothing_waits_once_it_is_published(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000), update(B, 70_000))
-    driven.watermark(60_000)
-    assert [len(held) for held in driven.keyed.maps.values()] == [1]
-
-
 def test_a_tombstone_removes_the_entity(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000), update(B, 10_000))
-    driven.watermark(60_000)
-    feed(driven, (A, 90_000, DROPPED)).end()
+    feed(publisher(tmp_path), update(A, 10_000), update(B, 10_000), tombstone(A, 90_000))
     assert counts(tmp_path) == {B: 1}
 
 
 def test_a_tombstone_gives_way_to_an_update_after_it(tmp_path: Path) -> None:
-    feed(Driven(publisher(tmp_path)), (A, 10_000, DROPPED), update(A, 20_000)).end()
+    feed(publisher(tmp_path), tombstone(A, 10_000), update(A, 20_000))
     assert counts(tmp_path) == {A: 1}
 
 
@@ -168,59 +138,46 @@ def test_the_generation_is_live_before_the_first_delta(tmp_path: Path, monkeypat
         seen.append(read_generation(FolderStore(tmp_path), "m"))
 
     monkeypatch.setattr(ShardWriter, "publish", publish_delta)
-    assert feed(Driven(publisher(tmp_path)), update(A, 10_000)).end() == []
+    assert feed(publisher(tmp_path), update(A, 10_000)) == []
     assert [found and found.generation for found in seen] == [POLICY.as_generation()]
 
 
 def test_the_generation_is_announced_once_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     announced = []
     monkeypatch.setattr(publish, "publish_generation", lambda _, model, *__, **___: announced.append(model))
-    driven = Driven(publisher(tmp_path))
-    for key in (KEY, f"m{FIELD}1", f"n{FIELD}0"):
-        driven.element(key, update(A, 10_000))
-        driven.element(key, update(A, 70_000))
-    driven.end()
+    shards = [KEY, f"m{FIELD}1", f"n{FIELD}0"]
+    feed(publisher(tmp_path), *(update(A, close, shard=shard) for shard in shards for close in (10_000, 70_000)))
     assert sorted(announced) == ["m", "n"]
 
 
 def test_a_job_that_was_taken_over_stops_at_its_next_publish(tmp_path: Path) -> None:
     claim(FolderStore(tmp_path), "old", take_over=False)
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000), update(A, 70_000))
-    driven.watermark(60_000)
+    feed(publisher(tmp_path), update(A, 10_000))
     claim(FolderStore(tmp_path), "new", take_over=True)
     with pytest.raises(Fenced, match="another job took the bucket over"):
-        driven.end()
+        feed(publisher(tmp_path), update(A, 70_000))
 
 
 # Once: batch mode publishes at the end of its input.
 
 
-def test_once_publishes_at_the_end_of_the_input_only(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path, once=True)), update(A, 10_000), update(B, 70_000))
-    assert driven.watermark(AFTER_ALL_INPUT_MS - 1) == []
-    (line,) = shown(driven.end())
+def test_once_publishes_everything_with_the_newest_close(tmp_path: Path) -> None:
+    updates = update(A, 10_000), update(B, 70_000)
+    (line,) = feed(publisher(tmp_path, once=True), *updates, interval_ms=None)
     assert (line["close_ms"], line["entities"]) == (70_000, 2)
     assert closes(tmp_path) == [70_000]
 
 
 def test_once_leaves_it_to_the_end_of_the_run_to_make_the_generation_live(tmp_path: Path) -> None:
-    feed(Driven(publisher(tmp_path, once=True)), update(A, 10_000)).end()
+    feed(publisher(tmp_path, once=True), update(A, 10_000), interval_ms=None)
     assert read_generation(FolderStore(tmp_path), "m") is None
-
-
-@pytest.mark.parametrize("backwards", [False, True])
-def test_once_an_older_update_never_replaces_a_newer_one(tmp_path: Path, *, backwards: bool) -> None:
-    updates = [update(A, 10_000), (A, 15_000, DROPPED), update(A, 20_000, examples=2)]
-    feed(Driven(publisher(tmp_path, once=True)), *(updates[::-1] if backwards else updates)).end()
-    assert counts(tmp_path) == {A: 2}
 
 
 # What is told of a publish.
 
 
 def test_a_line_tells_how_many_entities_of_which_windows_went_out(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000), update(B, 20_000), update(C, 10_000))
-    (line,) = shown(driven.end())
+    (line,) = feed(publisher(tmp_path), update(A, 10_000), update(B, 20_000), update(C, 10_000))
     assert line["model"] == "m"
     assert line["shard"] == 0
     assert line["entities"] == 3
@@ -243,21 +200,20 @@ def test_a_wait_is_never_negative_though_the_clock_was_set_back(monkeypatch: pyt
     assert json.loads(published_line("m", 0, 60_000, pending, 7))["waited_ms"] == 0
 
 
-def test_what_waits_comes_back_from_its_text() -> None:
-    found = pending_of(A, f"20000{FIELD}123{FIELD}{encode_state(state(20_000))}", POLICY.generation)
-    assert found is not None
-    assert (found.close_ms, found.came_ms) == (20_000, 123)
-    expected = from_state(A, state(20_000))
-    assert (found.update.entity, found.update.close_ms) == (expected.entity, expected.close_ms)
+def test_what_was_gathered_comes_back_from_its_text() -> None:
+    text = ROW.join(f"{entity}{FIELD}20000{FIELD}123{FIELD}{encode_state(state(20_000))}" for entity in (B, A))
+    found = pending_of(text, POLICY.generation)
+    assert [(each.close_ms, each.came_ms) for each in found] == [(20_000, 123)] * 2
+    assert [each.update.entity for each in found] == [A, B]
+    assert {each.update.close_ms for each in found} == {from_state(A, state(20_000)).close_ms}
 
 
-def test_a_tombstone_that_waits_comes_back_from_its_text() -> None:
+def test_a_tombstone_comes_back_from_its_text() -> None:
     expected = Pending(Tombstone(A, 20_000), 20_000, 123)
-    assert pending_of(A, f"20000{FIELD}123{FIELD}{DROPPED}", POLICY.generation) == expected
+    assert pending_of(f"{A}{FIELD}20000{FIELD}123{FIELD}{DROPPED}", POLICY.generation) == [expected]
 
 
-def test_what_waits_of_another_generation_is_not_published(tmp_path: Path) -> None:
-    driven = feed(Driven(publisher(tmp_path)), update(A, 10_000))
+def test_what_was_learned_of_another_generation_is_not_published(tmp_path: Path) -> None:
     other = Publish(settings(tmp_path), Policies({}, replace(POLICY, generation="ffffffffffff")))
-    assert driven.restored(other).end() == []
+    assert feed(other, update(A, 10_000)) == []
     assert bucket(tmp_path) == {}

@@ -208,3 +208,18 @@ def test_a_stopped_runs_open_part_files_are_read(tmp_path: Path, write_run: Writ
     committed = next((source.outputs / "counts").rglob("part-*"))
     committed.rename(committed.with_name(f".{committed.name}.inprogress.1"))
     assert "No updates were counted" not in page_of(tmp_path, source)
+
+
+def test_a_run_whose_time_is_not_known_has_no_speed(tmp_path: Path, write_run: WriteRun) -> None:
+    source = write_run(summary=summary_of(900, in_open_windows=0, seconds=0.0, events_per_second=None), live=False)
+    page = page_of(tmp_path, source)
+    assert '<dt>Events a second</dt><dd class="value">–</dd><dd>the run was not timed</dd>' in page
+
+
+def test_a_run_that_tells_of_no_publication_does_not_say_that_there_is_none(
+    tmp_path: Path, write_run: WriteRun
+) -> None:
+    """What was published between a checkpoint and a failure is not told of again."""
+    page = page_of(tmp_path, write_run())
+    assert "or all was published before a restart" in page
+    assert "nothing was published" not in page

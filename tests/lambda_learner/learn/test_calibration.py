@@ -8,6 +8,8 @@ import pytest
 from lambda_learner.evaluation.calibration import LinearWorld, coverage
 from lambda_learner.learn.noise import NoisePrior
 
+pytestmark = pytest.mark.slow
+
 WORLDS = [
     LinearWorld(records=40, coefficients=5, noise_variance=0.5),
     LinearWorld(records=20, coefficients=8, noise_variance=4.0, prior_precision=0.5),

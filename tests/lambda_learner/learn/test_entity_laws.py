@@ -24,6 +24,7 @@ SETTINGS = st.builds(
     forgetting_per=st.sampled_from(["batch", "record", "time"]),
     forgetting_tau_ms=st.just(1_500),
     max_features=st.sampled_from([3, 10_000]),
+    noise_variance=st.sampled_from([1.0, 2.0, "estimate"]),
 )
 
 

@@ -192,6 +192,23 @@ def test_no_records_and_no_forgetting_change_nothing(full: bool) -> None:  # noq
     assert_same(learned(drawn(0), state), state)
 
 
+def test_no_records_and_no_forgetting_change_no_bit() -> None:
+    posterior, noise = learned(drawn(10))
+    again = learned(drawn(0), (posterior, noise))
+    assert again[0] is posterior
+    assert again[1] is noise
+
+
+@pytest.mark.parametrize("full", [True, False], ids=["full", "diagonal"])
+@pytest.mark.parametrize("label", [1e150, 1e200, np.inf, np.nan])
+@pytest.mark.filterwarnings("ignore::RuntimeWarning")
+def test_numbers_that_float64_cannot_hold_are_an_error(label: float, full: bool) -> None:  # noqa: FBT001
+    records = drawn(10)
+    records.labels[3] = label
+    with pytest.raises(np.linalg.LinAlgError, match="noise variance of 10 records cannot be found in float64"):
+        learned(records, full=full)
+
+
 @pytest.mark.parametrize("full", [True, False], ids=["full", "diagonal"])
 def test_forgetting_all_gives_the_prior_and_the_guess(full: bool) -> None:  # noqa: FBT001
     posterior, noise = learned(drawn(0), learned(drawn(10), full=full), delta=0.0)

@@ -11,6 +11,8 @@ import pytest
 from lambda_learner.evaluation.bandit import GRIDS, BanditWorld, Policy, best_of, paired_difference, regrets
 from lambda_learner.learn.posterior import FloatArray
 
+pytestmark = pytest.mark.slow
+
 WORLD = BanditWorld()
 SEEDS = range(200)
 TUNING_SEEDS = range(10_000, 10_040)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 from typing import Any
@@ -114,6 +115,7 @@ def fields_of() -> Callable[[EntityCoefficients], tuple[Any, ...]]:
             of.mean[order].tobytes(),
             precision.tobytes(),
             of.base_version,
+            struct.pack("<dd", *of.noise),
         )
 
     return fields

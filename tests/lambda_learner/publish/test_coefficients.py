@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambda_learner.learn.state import Noise
 from lambda_learner.publish.coefficients import EntityCoefficients, Tombstone, Update
 from lambda_learner.publish.errors import DamagedCoefficients, NewerFormat
 from lambda_learner.publish.parquet_file import from_parquet, to_parquet
@@ -17,9 +19,11 @@ from lambda_learner.publish.parquet_file import from_parquet, to_parquet
 Build = Callable[..., EntityCoefficients]
 FieldsOf = Callable[[EntityCoefficients], tuple[Any, ...]]
 
+GOLDEN = Path(__file__).parents[2] / "golden"
 TEXTS = st.text(max_size=6) | st.sampled_from(["", "\0", "'\"\\\n", "💥é\u202e", "\U0010ffff"])
 FINITE = st.floats(allow_nan=False, allow_infinity=False)
 POSITIVE = st.floats(min_value=1e-300, max_value=1e300)
+NOISES = st.just(Noise()) | st.builds(Noise, FINITE, POSITIVE)
 
 
 @st.composite
@@ -34,6 +38,7 @@ def _diagonal(draw: st.DrawFn) -> EntityCoefficients:
         mean=np.array(draw(st.lists(FINITE, min_size=size, max_size=size))),
         precision=np.array(draw(st.lists(POSITIVE, min_size=size, max_size=size))),
         base_version=draw(TEXTS),
+        noise=draw(NOISES),
     )
 
 
@@ -132,6 +137,34 @@ def test_any_parquet_reader_finds_the_columns_of_the_design(coefficients: Build)
     assert table["updated_at"].cast(pa.int64()).to_pylist() == [5000, 5000]
     full = pq.read_table(pa.BufferReader(to_parquet([coefficients("e", full=True)])))
     assert [len(factor or ()) for factor in full["cholesky"].to_pylist()] == [6, 0, 0]
+    noisy = pq.read_table(pa.BufferReader(to_parquet([coefficients("e", noise=Noise(1.5, 0.25)), coefficients("f")])))
+    assert noisy["noise_degrees"].to_pylist() == [1.5, 1.5, 1.5, None, None, None]
+    assert noisy["noise_squares"].to_pylist() == [0.25, 0.25, 0.25, None, None, None]
+
+
+def _version(data: bytes) -> bytes:
+    version: bytes = pq.read_schema(pa.BufferReader(data)).metadata[b"lambda_learner.format_version"]
+    return version
+
+
+def test_a_file_is_of_the_oldest_format_that_can_hold_it(coefficients: Build) -> None:
+    # A release before this one must not learn on from a file whose noise it does not know of.
+    plain, noisy = coefficients("e", full=True), coefficients("f", noise=Noise(1.5, 0.25))
+    assert [_version(to_parquet(updates)) for updates in ([], [plain], [noisy], [plain, noisy])] == [
+        b"1", b"1", b"2", b"2",
+    ]  # fmt: skip
+
+
+def test_a_file_of_version_1_is_read(fields_of: FieldsOf) -> None:
+    # Written by the release before the noise had columns.
+    names, mean = (("a", "x"), ("b", "")), np.array([1.0, 2.0])
+    expected: list[Update] = [
+        EntityCoefficients("d", 5000, 3, names, mean, np.array([4.0, 8.0]), "base-7"),
+        EntityCoefficients("f", 6000, 4, names, mean, np.array([[4.0, 2.0], [2.0, 10.0]])),
+        Tombstone("t", 7000),
+    ]
+    read = from_parquet((GOLDEN / "coefficients_version1.parquet").read_bytes())
+    assert _comparable(read, fields_of) == _comparable(expected, fields_of)
 
 
 def test_every_byte_that_is_cut_off_or_turned_over_is_found_or_harmless(
@@ -163,8 +196,8 @@ def test_a_parquet_file_of_something_else_is_damaged() -> None:
 def test_a_file_of_a_newer_format_is_refused(coefficients: Build) -> None:
     table = pq.read_table(pa.BufferReader(to_parquet([coefficients("e")])))
     sink = pa.BufferOutputStream()
-    pq.write_table(table.replace_schema_metadata({b"lambda_learner.format_version": b"2"}), sink)
-    with pytest.raises(NewerFormat, match=r"k has format version 2, this release reads up to 1: upgrade"):
+    pq.write_table(table.replace_schema_metadata({b"lambda_learner.format_version": b"3"}), sink)
+    with pytest.raises(NewerFormat, match=r"k has format version 3, this release reads up to 2: upgrade"):
         from_parquet(sink.getvalue().to_pybytes(), "k")
 
 

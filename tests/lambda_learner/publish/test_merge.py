@@ -6,11 +6,13 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lambda_learner.learn.state import Noise
 from lambda_learner.publish.coefficients import EntityCoefficients, Tombstone, Update
 from lambda_learner.publish.merge import merge
 from lambda_learner.publish.parquet_file import decode_table, table_from_bytes, table_to_bytes, to_parquet
 
 Build = Callable[..., EntityCoefficients]
+NOISES = {entity: Noise(index / 3, index / 7) for index, entity in enumerate("abcdef")}  # a knows nothing of it
 
 
 def _merged(*files: list[Update]) -> bytes:
@@ -68,7 +70,7 @@ def test_merging_is_a_dict_and_may_be_done_in_steps(
     for entities in files:
         updates: dict[str, Update] = {}
         for entity, gone in entities:
-            updates[entity] = Tombstone(entity, 1000) if gone else coefficients(entity)
+            updates[entity] = Tombstone(entity, 1000) if gone else coefficients(entity, noise=NOISES[entity])
         for entity, update in updates.items():
             model.pop(entity, None)
             if isinstance(update, EntityCoefficients):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lambda_learner.learn import Example, LearnerSettings, learn
-from lambda_learner.learn.state import EntityState
+from lambda_learner.learn.state import EntityState, Noise, NoiseVariance
 from lambda_learner.learn.state_format import to_bytes
 from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.parquet_file import from_parquet, to_parquet
@@ -45,18 +45,29 @@ def _restored(state: EntityState) -> EntityState:
     return to_state(read, generation=state.generation)
 
 
-def test_a_diagonal_state_comes_back_from_its_file_bit_for_bit_and_learns_on_as_if_never_stopped() -> None:
-    settings = LearnerSettings(forgetting=0.9)
+@pytest.mark.parametrize(
+    "settings",
+    [LearnerSettings(forgetting=0.9), LearnerSettings(kind="linear", noise_variance="estimate", forgetting=0.9)],
+    ids=["logistic", "estimated noise"],
+)
+def test_a_diagonal_state_comes_back_from_its_file_bit_for_bit_and_learns_on_as_if_never_stopped(
+    settings: LearnerSettings,
+) -> None:
     state = _learned(settings, None, range(3))
     assert to_bytes(_restored(state)) == to_bytes(state)
     onward = _learned(settings, _restored(state), range(3, 6))
     assert to_bytes(onward) == to_bytes(_learned(settings, None, range(6)))
 
 
-@pytest.mark.parametrize("kind", ["logistic", "linear"])
-def test_a_full_state_comes_back_to_1e_12(kind: Literal["logistic", "linear"]) -> None:
-    state = _learned(LearnerSettings(kind=kind, posterior="full"), None, range(3))
+@pytest.mark.parametrize(
+    ("kind", "noise_variance"), [("logistic", 1.0), ("linear", 1.0), ("linear", "estimate")], ids=str
+)
+def test_a_full_state_comes_back_to_1e_12(kind: Literal["logistic", "linear"], noise_variance: NoiseVariance) -> None:
+    settings = LearnerSettings(kind=kind, posterior="full", noise_variance=noise_variance)
+    state = _learned(settings, None, range(3))
     again = _restored(state)
+    assert again.noise == state.noise
+    assert (state.noise == Noise()) == (noise_variance == 1.0)
     assert (again.names, again.fence_ms, again.count, again.generation, again.base_version) == (
         state.names,
         state.fence_ms,

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pytest
+
+from lambda_learner.learn.state import Noise
 
 U1 = {"user": "u1"}
 DRAMA, COMEDY, WESTERN, NOIR = ({"genre": genre} for genre in ("drama", "comedy", "western", "noir"))
@@ -28,6 +31,14 @@ def test_a_diagonal_score_has_the_mean_and_alpha_squared_over_precision(bucket: 
     draws = _draws(bucket, [DRAMA], alpha=alpha)[:, 0]
     assert draws.var() == pytest.approx(alpha**2 / 4.0, rel=VARIANCE)
     assert draws.mean() == pytest.approx(1.0, abs=MEAN * alpha / 2.0)
+
+
+def test_with_an_estimated_noise_variance_the_published_precision_is_drawn_from_as_it_is(bucket: Any) -> None:
+    bucket.set_generation(kind="linear", noise_variance="estimate")
+    learned = bucket.learned('["u1"]', {"drama": 1.0}, precision=np.array([1e12, 4.0]))
+    bucket.publish(replace(learned, noise=Noise(degrees=9.0, squares=900.0)))
+    draws = _draws(bucket, [DRAMA])[:, 0]
+    assert draws.var() == pytest.approx(1.0 / 4.0, rel=VARIANCE)
 
 
 def test_the_more_certain_coefficient_is_explored_less(bucket: Any) -> None:
