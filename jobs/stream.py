@@ -16,6 +16,7 @@ from operators.batch import batch_sql
 from operators.counts import sums_sql
 from operators.delta import deltas_sql, last_states_sql, updates_schema
 from operators.files import FileChunk
+from operators.follow import followed_chunks
 from operators.join import fields_sql, join_sql, late_sql, rows_schema, rows_sql
 from operators.jvm import internal_rows, keyed_by_first, side_output, table_rows
 from operators.parse import Parser
@@ -68,7 +69,7 @@ def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
     parser = Parser(plan.policies, stream.max_message_bytes, stream.max_clock_skew_ms)
     if stream.source.follow:
         idle_ms = stream.idle_timeout_ms if stream.clock == "wall" else None
-        chunks = sources.followed_chunks(env, tables, stream.source.path, idle_ms=idle_ms)
+        chunks = followed_chunks(env, tables, stream.source.path, idle_ms=idle_ms)
         return sources.parsed_chunks(chunks, parser)
     return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), parser, plan.chunks)
 
