@@ -30,7 +30,7 @@ pure: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev java
 	@printf '==> measurements\n'
-	@$(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s
+	@OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest tests/benchmarks -o python_files='bench_*.py' -s
 
 lint: $(VENV)/.installed-dev
 	@printf '==> ruff check\n'

@@ -9,6 +9,7 @@ scores, orphans.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -28,6 +29,8 @@ from lambda_learner.publish.keys import shard_of
 from operators.counts import counts_text_of
 from operators.rows import FIELD, ONE_ENTITY, ROW, window_row
 from operators.warm_start import WarmStart
+
+_log = logging.getLogger(__name__)
 
 COUNTS = OutputTag("counts", Types.STRING())
 SCORES = OutputTag("scores", Types.STRING())
@@ -49,7 +52,7 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state, and have the machine code of the update ready."""
-        compile_kernel()
+        _log.info("the update's machine code was ready after %.2f s", compile_kernel())
         self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
         self._windows = runtime_context.get_map_state(MapStateDescriptor("open-windows", Types.LONG(), Types.STRING()))
 

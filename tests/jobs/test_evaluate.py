@@ -36,6 +36,15 @@ def test_each_row_is_printed_with_what_was_published_specified_and_measured(
     assert out.rstrip().endswith("picture.png")
 
 
+def test_a_number_out_of_its_tolerance_is_named_and_fails(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    off = [row.expected + (0.0031 if row.target == "T3" else 0.0) for row in ROWS]
+    monkeypatch.setattr(evaluate, "_measured", lambda _rows: off)
+    assert ended_with("--output", str(tmp_path / "picture.png")) == 1
+    assert capsys.readouterr().err.endswith("evaluate: out of tolerance: T3 (per user, stale)\n")
+
+
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize(("name", "magic"), [("p.png", b"\x89PNG"), ("p.svg", b"<?xml")])
 def test_the_picture_is_of_the_kind_that_its_name_says(tmp_path: Path, name: str, magic: bytes) -> None:

@@ -38,6 +38,10 @@ class Row(NamedTuple):
         """How far from `expected` the measured AUC may be; random splits differ by .003 among themselves."""
         return 0.006 if self.target == "T1" else 0.003
 
+    def holds(self, auc: float) -> bool:
+        """Whether a measured AUC is within the tolerance."""
+        return abs(auc - self.expected) <= self.tolerance
+
 
 def _user_rows() -> list[Row]:
     full, diagonal = "incremental, full precision", "incremental, diagonal"

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lambda_learner.learn.many.compiled import compiled
 from lambda_learner.learn.posterior import FloatArray
 
-__all__ = ["MISFITS", "Beliefs", "IntArray", "Records", "first_misfit"]
+__all__ = ["MISFITS", "Beliefs", "IntArray", "Records", "beliefs_of", "first_misfit", "integers", "records_of"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -46,6 +46,28 @@ class Beliefs(NamedTuple):
     places: IntArray
     mean: FloatArray
     precision: FloatArray
+
+
+def integers(numbers: npt.ArrayLike) -> IntArray:
+    """The numbers as the loop takes them; no copy where they are so already."""
+    return np.ascontiguousarray(numbers, dtype=np.int64)
+
+
+def _floats(numbers: npt.ArrayLike) -> FloatArray:
+    return np.ascontiguousarray(numbers, dtype=np.float64)
+
+
+def records_of(given: Records) -> Records:
+    """The records, of whatever numbers they are, as the loop takes them."""
+    starts, columns, values, labels, weights, offsets = given
+    return Records(
+        integers(starts), integers(columns), _floats(values), _floats(labels), _floats(weights), _floats(offsets)
+    )
+
+
+def beliefs_of(given: Beliefs) -> Beliefs:
+    """A copy of the beliefs, as the loop takes them and changes them."""
+    return Beliefs(integers(given.places), np.array(given.mean, np.float64), np.array(given.precision, np.float64))
 
 
 @compiled

@@ -1,6 +1,6 @@
 """The update of many entities as one compiled loop; the mathematics is that of `newton.py`, which explains it.
 
-Letters: A, μ the prior's precision and mean, X the records (n, d), K = X A⁻¹ Xᵀ.
+Letters: A, μ the prior's precision and mean, X the records (n, d), K = X A⁻¹ Xᵀ; A = L Lᵀ, V = X L⁻ᵀ, so K = V Vᵀ.
 """
 
 # ruff: noqa: PLR0913, PLR0917 - numba takes arrays, not objects that hold them
@@ -14,7 +14,17 @@ import numpy as np
 
 from lambda_learner.learn.many.arrays import IntArray, Records, first_misfit
 from lambda_learner.learn.many.compiled import compiled
-from lambda_learner.learn.many.linear_algebra import add_information, dot, factorise, mirror, pulled, solve, times
+from lambda_learner.learn.many.linear_algebra import (
+    add_information,
+    dot,
+    factorise,
+    mirror,
+    pulled,
+    solve,
+    solve_back,
+    solve_forward,
+    times,
+)
 from lambda_learner.learn.many.search import search
 from lambda_learner.learn.posterior import FloatArray
 from lambda_learner.learn.state import CoefficientPrior
@@ -24,7 +34,7 @@ __all__ = ["CALLED", "learn_all"]
 # CRC-32 of arrays.py, compiled.py, linear_algebra.py, search.py and ../search.py, pinned by a test. Numba's cache of
 # machine code asks for the age of one file, that of the function which Python calls: this one. So this one changes
 # with them.
-CALLED: Final = "f8bb81cb"
+CALLED: Final = "50665fa6"
 
 
 @compiled
@@ -53,38 +63,36 @@ def _touched(records: Records, first: int, last: int, d: int) -> tuple[IntArray,
 
 
 @compiled
-def _kernel(x: FloatArray, spread: FloatArray) -> FloatArray:
-    """K from X and the rows of X A⁻¹."""
-    n = len(x)
+def _kernel(left: FloatArray, right: FloatArray) -> FloatArray:
+    """K from two matrices (n, d) whose product left · rightᵀ it is: X and X A⁻¹, or V twice."""
+    n = len(left)
     kernel = np.empty((n, n))
     for i in range(n):
         for j in range(i + 1):
-            kernel[i, j] = kernel[j, i] = dot(x[i], spread[j])
+            kernel[i, j] = kernel[j, i] = dot(left[i], right[j])
     return kernel
 
 
 @compiled
 def _optimum(
     logistic: bool,
+    dual: bool,
     x: FloatArray,
-    spread: FloatArray,
-    precision: FloatArray,
+    quadratic: FloatArray,
     records: Records,
     first: int,
     mean: FloatArray,
 ) -> tuple[FloatArray, FloatArray, float, int]:
-    """The shift of the mean, the information of each record, the objective and the steps.
+    """The unknowns, the information of each record, the objective and the steps.
 
-    By dual weights when `spread`, X A⁻¹, is given, else by coefficients with `precision`.
+    The unknowns are one weight a record when `dual`, with K for the `quadratic`; else the shift of the mean, with A.
     """
     n, d = x.shape
-    dual = len(spread) > 0
     labels, weights = records.labels[first : first + n], records.weights[first : first + n]
     start = times(x, mean) + records.offsets[first : first + n]
     unknowns, information = np.zeros(n if dual else d), np.empty(n)
-    quadratic = _kernel(x, spread) if dual else precision
     loss, steps = search(logistic, dual, x, quadratic, start, labels, weights, unknowns, information)
-    return pulled(spread, unknowns) if dual else unknowns, information, loss, steps
+    return unknowns, information, loss, steps
 
 
 @compiled
@@ -110,11 +118,11 @@ def _learn_diagonal(
     a = precision[columns]
     dual = len(x) <= len(columns)
     spread = x / a if dual else np.empty((0, 0))
-    matrix = np.empty((0, 0)) if dual else np.diag(a)
-    shift, information, loss, steps = _optimum(logistic, x, spread, matrix, records, first, mean[columns])
+    quadratic = _kernel(x, spread) if dual else np.diag(a)
+    unknowns, information, loss, steps = _optimum(logistic, dual, x, quadratic, records, first, mean[columns])
     for i in range(len(x)):
         a += information[i] * x[i] * x[i]
-    mean[columns] += shift
+    mean[columns] += pulled(spread, unknowns) if dual else unknowns
     precision[columns] = a
     return loss, steps
 
@@ -143,13 +151,18 @@ def _learn_full(
             return nan, -1
     if first == last:
         return 0.0, 0
-    spread = x.copy() if dual else np.empty((0, 0))
-    for i in range(len(spread)):
-        solve(factor, spread[i])
-    shift, information, loss, steps = _optimum(logistic, x, spread, precision, records, first, mean)
+    v = x.copy() if dual else np.empty((0, 0))
+    solve_forward(factor, v)
+    quadratic = _kernel(v, v) if dual else precision
+    unknowns, information, loss, steps = _optimum(logistic, dual, x, quadratic, records, first, mean)
     add_information(precision, x, information)
     mirror(precision)
-    mean += shift
+    if dual:
+        shift = pulled(v, unknowns)
+        solve_back(factor, shift)
+        mean += shift
+    else:
+        mean += unknowns
     return loss, steps
 
 

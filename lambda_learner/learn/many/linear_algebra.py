@@ -9,7 +9,7 @@ import numpy as np
 from lambda_learner.learn.many.compiled import compiled
 from lambda_learner.learn.posterior import FloatArray
 
-__all__ = ["add_information", "dot", "factorise", "mirror", "pulled", "solve", "times"]
+__all__ = ["add_information", "dot", "factorise", "mirror", "pulled", "solve", "solve_back", "solve_forward", "times"]
 
 
 @compiled
@@ -66,12 +66,36 @@ def _close(matrix: FloatArray, i: int, done: int) -> bool:
 
 
 @compiled
+def solve_forward(factor: FloatArray, rights: FloatArray) -> None:
+    """For each row of `rights` the solution of factor · x = row, in place; two at a time, as in `factorise`."""
+    n = len(rights)
+    for first in range(0, n - 1, 2):
+        one, other = rights[first], rights[first + 1]
+        for i in range(len(factor)):
+            row = factor[i]
+            a = b = 0.0
+            for k in range(i):
+                a += row[k] * one[k]
+                b += row[k] * other[k]
+            one[i] = (one[i] - a) / row[i]
+            other[i] = (other[i] - b) / row[i]
+    if n % 2:
+        last = rights[n - 1]
+        for i in range(len(factor)):
+            last[i] = (last[i] - dot(factor[i, :i], last[:i])) / factor[i, i]
+
+
+@compiled
 def solve(factor: FloatArray, right: FloatArray) -> None:
-    """The solution of factor · factorᵀ x = right, in place."""
-    n = len(right)
-    for i in range(n):
-        right[i] = (right[i] - dot(factor[i, :i], right[:i])) / factor[i, i]
-    for i in range(n - 1, -1, -1):
+    """The solution of factor · factorᵀ · x = right, in place."""
+    solve_forward(factor, right.reshape(1, len(right)))
+    solve_back(factor, right)
+
+
+@compiled
+def solve_back(factor: FloatArray, right: FloatArray) -> None:
+    """The solution of factorᵀ · x = right, in place."""
+    for i in range(len(right) - 1, -1, -1):
         right[i] /= factor[i, i]
         for j in range(i):
             right[j] -= factor[i, j] * right[i]

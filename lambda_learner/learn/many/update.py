@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import time
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import numpy.typing as npt
 
 from lambda_learner.learn.losses import Kind
-from lambda_learner.learn.many.arrays import MISFITS, Beliefs, IntArray, Records, first_misfit
+from lambda_learner.learn.many.arrays import (
+    MISFITS,
+    Beliefs,
+    IntArray,
+    Records,
+    beliefs_of,
+    first_misfit,
+    integers,
+    records_of,
+)
 from lambda_learner.learn.many.compiled import IS_COMPILED
 from lambda_learner.learn.many.kernel import learn_all
 from lambda_learner.learn.newton import update
@@ -50,35 +59,52 @@ def update_many(  # noqa: PLR0913 - the arrays of a batch and how it is learned
 
     `kept` is the share δ of evidence that remains (`posterior.forget`), for all or of shape (E,); below 1 it needs
     the `prior` to go back to. `noise_variance` divides the weights of the linear loss. The columns of a record
-    count from its entity's first coefficient; cells of one column add up. Logistic labels are -1 or +1.
+    count from its entity's first coefficient; cells of one column add up. Logistic labels are -1 or +1, weights at
+    least 0, full precisions symmetric: that is not looked at.
 
     The GIL is free meanwhile, so two threads with half the entities each take half the time. Without numba the
-    results are the same to 1e-8. ValueError when the arrays' lengths do not fit each other.
+    results are the same to 1e-8. ValueError when the arrays' lengths do not fit each other, or an argument is none of
+    those that there are.
     """
+    records, firsts, after = records_of(records), integers(firsts), beliefs_of(beliefs)
     entities = len(firsts) - 1
     shares = np.full(entities, kept, dtype=np.float64)
-    blocks = beliefs.places if form == "diagonal" else _blocks(beliefs.places)
+    _check(kind, form, shares, noise_variance)
+    blocks = after.places if form == "diagonal" else _blocks(after.places)
     if prior is None and (shares != 1.0).any():
         message = "kept below 1 needs a prior: what is forgotten must go back to something"
         raise ValueError(message)
     if kind == "linear" and noise_variance != 1.0:
         records = records._replace(weights=records.weights / noise_variance)
-    after = Beliefs(beliefs.places, beliefs.mean.copy(), beliefs.precision.copy())
     margins, losses, steps = np.zeros(len(records.labels)), np.zeros(entities), np.full(entities, -1)
     updates = Updates(after, margins, losses, steps, np.ones(entities, dtype=np.bool_))
     known = CoefficientPrior(*map(float, prior or CoefficientPrior()))  # numba compiles anew for an integer
     if IS_COMPILED:
         misfit = learn_all(
-            kind == "logistic", form == "full", firsts, records, beliefs.places, blocks, shares, known,
+            kind == "logistic", form == "full", firsts, records, after.places, blocks, shares, known,
             after.mean, after.precision, margins, losses, steps,
         )  # fmt: skip
     else:
-        misfit = first_misfit(firsts, records, beliefs.places, blocks, len(after.mean), len(after.precision))
+        misfit = first_misfit(firsts, records, after.places, blocks, len(after.mean), len(after.precision))
     if misfit:
         raise ValueError(MISFITS[misfit])
     for e in np.flatnonzero(steps < 0).tolist():
         _learn_one(e, records, firsts, updates, blocks=blocks, kept=float(shares[e]), prior=known, kind=kind, form=form)
     return updates
+
+
+def _check(kind: str, form: str, shares: FloatArray, noise_variance: float) -> None:
+    if kind not in get_args(Kind):
+        message = f"kind must be one of {', '.join(get_args(Kind))}, got {kind!r}"
+    elif form not in get_args(Form):
+        message = f"form must be one of {', '.join(get_args(Form))}, got {form!r}"
+    elif not ((shares >= 0.0) & (shares <= 1.0)).all():
+        message = f"kept must be from 0 to 1, got {shares.tolist() if len(shares) > 1 else shares[0]}"
+    elif not 0.0 < noise_variance < np.inf:
+        message = f"noise_variance must be a number > 0, got {noise_variance}"
+    else:
+        return
+    raise ValueError(message)
 
 
 def _blocks(places: IntArray) -> IntArray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import zlib
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
@@ -194,6 +194,42 @@ def test_forgetting_without_a_prior_is_refused() -> None:
         update_many(
             Records(index, index[:1], one, one, one, one), index, Beliefs(index, one, one), kind="linear", kept=0.5
         )
+
+
+@pytest.mark.parametrize("machine_code", [True, False])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"kind": "Logistic"}, "kind must be one of logistic, linear, got 'Logistic'"),
+        ({"form": "Full"}, "form must be one of diagonal, full, got 'Full'"),
+        ({"kept": 2.0}, "kept must be from 0 to 1, got 2.0"),
+        ({"kept": np.nan}, "kept must be"),
+        ({"noise_variance": 0.0}, "noise_variance must be a number > 0, got 0.0"),
+        ({"noise_variance": np.inf}, "noise_variance must be"),
+    ],
+)
+def test_what_there_is_not_is_refused(
+    arguments: dict[str, Any], message: str, *, machine_code: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(of_many, "IS_COMPILED", machine_code and IS_COMPILED)
+    one, index = np.ones(1), np.array([0, 1])
+    records, beliefs = Records(index, index[:1], one, one, one, one * 0), Beliefs(index, one * 0, one)
+    with pytest.raises(ValueError, match=message):
+        update_many(records, index, beliefs, **{"kind": "linear", "prior": PRIOR} | arguments)
+
+
+@pytest.mark.parametrize("machine_code", [True, False])
+def test_numbers_of_any_type_are_taken(*, machine_code: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(of_many, "IS_COMPILED", machine_code and IS_COMPILED)
+    index = np.array([0, 1])
+    exact = Records(index, index[:1], *(np.array([float(n)]) for n in (3, 1, 2, 0)))
+    loose: list[Any] = [[0, 1], [0], np.array([3], np.float32), [1], np.array([2]), np.array([0], np.float32)]
+    places: Any = [0, 1]
+    beliefs: list[Any] = [places, [0], np.array([2], np.float32)]
+    found = update_many(Records(*loose), places, Beliefs(*beliefs), kind="linear")
+    expected = update_many(exact, index, Beliefs(index, np.zeros(1), np.full(1, 2.0)), kind="linear")
+    assert found.beliefs.mean == expected.beliefs.mean
+    assert found.beliefs.precision.tolist() == expected.beliefs.precision.tolist() == [20.0]
 
 
 def test_two_threads_at_once_get_what_one_gets() -> None:
