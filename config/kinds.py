@@ -37,6 +37,7 @@ __all__ = [
 ]
 
 MAX_INT32 = 2**31 - 1  # what Flink holds in an int
+MAX_PARALLELISM = 128  # Flink gives small jobs so many key groups, and a task needs one at least
 
 
 def _list_of_text(value: object) -> tuple[str, ...]:

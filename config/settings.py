@@ -12,6 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.kinds import (
+    MAX_PARALLELISM,
     AtLeastOne,
     BucketUrl,
     Duration,
@@ -75,7 +76,7 @@ class Stream(Section):
     checkpoint_interval_ms: Annotated[
         Duration, Field(ge=100, description="a duration of at least 100 ms, such as 10 s")
     ] = 10_000
-    parallelism: AtLeastOne = 1
+    parallelism: Annotated[int, Field(ge=1, le=MAX_PARALLELISM, description="an integer from 1 to 128")] = 1
     python_mode: Annotated[Literal["thread", "process"], Field(description="thread or process")] = "thread"
     state: Folder = "state"  # checkpoints, dead letters and counters
     max_clock_skew_ms: Duration = 900_000
@@ -92,11 +93,16 @@ class Bucket(Section):
 
 
 class Track(Section):
-    """The track endpoint."""
+    """The track endpoint; without a folder its files go where the job reads, the path of the source."""
 
     host: Text = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65_535, description="an integer from 1 to 65535")] = 8080
     accept: Annotated[Literal["strict", "original"], Field(description="strict or original")] = "strict"
+    folder: Folder | None = None
+    rotate_after_ms: Annotated[TickMs, Field(description="a duration of at least 1 s, such as 2 s")] = 2_000
+    rotate_bytes: Annotated[  # a file is compressed in one piece
+        int, Field(ge=1, le=134_217_728, description="an integer from 1 to 134217728")
+    ] = 16_777_216
 
 
 class Reward(Section):

@@ -21,12 +21,14 @@ from jobs.rank import rank
 from jobs.report_command import report
 from jobs.run import RunOptions, run
 from jobs.simulate import simulate
+from jobs.track.command import track
+from jobs.track.event_folder import TrackError
 from lambda_learner.publish.errors import BucketError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in."
 )
-for command in (simulate, rank, report, doctor, demo):
+for command in (simulate, track, rank, report, doctor, demo):
     app.command()(command)
 app.add_typer(evaluate, name="evaluate")
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
@@ -34,7 +36,8 @@ Scores = Annotated[Path | None, typer.Option(help="Write each decision's score b
 Fresh = Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")]
 TakeOver = Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")]
 Progress = Annotated[bool, typer.Option(help="Show progress on stderr.")]
-EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound)  # what a user can mend: a message, no traceback
+# What a user can mend: a message, no traceback.
+EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound, TrackError)
 FAILED, BAD_USAGE = 1, 2  # exit codes
 
 
@@ -68,7 +71,10 @@ def _run(config: Path, options: RunOptions) -> None:
     settings = load(config)
     for warning in warnings_of(settings):
         typer.echo(f"warning: {warning}", err=True)
-    typer.echo(json.dumps(run(settings, options)))
+    summary = run(settings, options)
+    if summary.get("already_learned") and not summary.get("updates"):
+        typer.echo("warning: all of it had been learned before, so nothing is new; --fresh learns it anew", err=True)
+    typer.echo(json.dumps(summary))
 
 
 def main(arguments: list[str] | None = None) -> Any:

@@ -14,8 +14,10 @@ from config.settings import Settings
 from config.warnings import warnings_of
 from jobs.java import find_java
 from jobs.job_state import JobState, StateError
+from lambda_learner.publish.keys import COEFFICIENTS
+from lambda_learner.publish.manifest import read_manifest
 from lambda_learner.publish.owner import read_owner
-from lambda_learner.publish.store import open_store
+from lambda_learner.publish.store import Store, open_store
 from operators.files import event_files
 
 PROBE = "coefficients/_doctor.probe"  # no model's name begins with _
@@ -62,8 +64,19 @@ def _bucket(settings: Settings) -> str:
     store.delete(PROBE)
     owner = read_owner(store)
     mine = owner is not None and owner.owner_id == JobState(Path(settings.stream.state)).known_owner_id()
-    whose = "of no job yet" if owner is None else "of this job" if mine else f"of another job ({owner.owner_id})"
-    return f"{settings.bucket.models} is writable, {whose}"
+    if owner is not None and not mine:
+        message = f"{settings.bucket.models} is of another job ({owner.owner_id}): run would need --take-over"
+        raise StateError(message)
+    shards = _manifests(store)
+    return f"{settings.bucket.models} is writable, of {'this job' if mine else 'no job yet'}, {shards} shards in order"
+
+
+def _manifests(store: Store) -> int:
+    """How many shards have a manifest; BucketError for one that is damaged."""
+    shards = [key.split("/")[1:4] for info in store.list(COEFFICIENTS) if (key := info.key).endswith("/manifest.json")]
+    for model, generation, shard in shards:
+        read_manifest(store, model, generation, int(shard))
+    return len(shards)
 
 
 def _state(settings: Settings) -> str:

@@ -102,9 +102,12 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
         "execution.checkpointing.dir": f"file://{runtime.state / 'checkpoints'}",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.num-retained": "3",
-        "restart-strategy.type": "fixed-delay",
-        "restart-strategy.fixed-delay.attempts": "3",
-        "restart-strategy.fixed-delay.delay": "1 s",
+        # Three restarts in a row, then the job is given up; one that has run for ten minutes since counts from 0 again.
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "3",
+        "restart-strategy.exponential-delay.initial-backoff": "1 s",
+        "restart-strategy.exponential-delay.max-backoff": "10 s",
+        "restart-strategy.exponential-delay.reset-backoff-threshold": "10 min",
     }
     if runtime.restore_from:
         options["execution.state-recovery.path"] = runtime.restore_from

@@ -3,6 +3,7 @@
 job.json       owner id; while a run is not finished also its input plan, generations and pinned files
 checkpoints/   Flink's, three kept
 outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
+outputs.before/  those of the run before: its dead letters may still be wanted
 summary.json   what the last run that came to its end printed
 lock           held while the job runs, so that the same command twice is refused
 """
@@ -95,7 +96,7 @@ class JobState:
             raise self._damaged(repr(error)) from error
 
     def begin(self, beginning: Beginning) -> None:
-        """Forget checkpoints and outputs of runs before, and keep what this run begins with."""
+        """Put checkpoints and outputs of the run before aside, and keep what this run begins with."""
         self._clear()
         self.keep(beginning)
 
@@ -129,8 +130,12 @@ class JobState:
         return None if newest is None else newest.parent
 
     def _clear(self) -> None:
-        for folder in (self.folder / "checkpoints", self.outputs):
-            shutil.rmtree(folder, ignore_errors=True)
+        """Remove the checkpoints and the summary; the outputs stay for one run more, under another name."""
+        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        if self.outputs.exists():
+            before = self.folder / "outputs.before"
+            shutil.rmtree(before, ignore_errors=True)
+            self.outputs.rename(before)
         self.summary.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from jobs.replay import go_live, is_replay
 from jobs.summary import lines_counted, summarise, write_scores
 from lambda_learner.policy import Policies
 from lambda_learner.publish.owner import claim
-from lambda_learner.publish.store import Store, open_store
+from lambda_learner.publish.store import open_store
 from operators.files import FileChunk, plan_folder
 from operators.warm_start import WarmStart
 
@@ -54,8 +54,14 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     _refuse_unwritable(options.scores)
     with state.locked():
         store = open_store(settings.bucket.models)
+        held = None if options.fresh else state.beginning()
+        chunks = _input(settings) if held is None else []  # first: a wrong path must not take the bucket
         epoch = claim(store, state.owner_id(), take_over=options.take_over)
-        beginning, batch = _beginning(settings, options, state, store)
+        if held is None:
+            beginning = begin(settings, store, chunks=chunks, fresh=options.fresh)
+        else:
+            beginning = resumed(settings, store, held)
+        batch = _keep(beginning, options, state, is_new=held is None)
         policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
         lines_before = lines_counted(state.outputs)  # not 0 where the run is resumed
         execution = _execute(Start(settings, options, state, beginning, policies, epoch, batch))
@@ -64,20 +70,15 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
         return _finish(options, state, execution, lines_before=lines_before)
 
 
-def _beginning(settings: Settings, options: RunOptions, state: JobState, store: Store) -> tuple[Beginning, bool]:
-    """What the run begins or goes on with, kept in the state folder, and whether it is a replay."""
-    held = None if options.fresh else state.beginning()
-    if held is None:
-        beginning = begin(settings, store, chunks=_input(settings), fresh=options.fresh)
-    else:
-        beginning = resumed(settings, store, held)
+def _keep(beginning: Beginning, options: RunOptions, state: JobState, *, is_new: bool) -> bool:
+    """Keep what the run begins or goes on with in the state folder; whether it is a replay."""
     batch = is_replay(beginning.chunks, options.batch)
-    if held is None or batch or state.newest_checkpoint() is None:
+    if is_new or batch or state.newest_checkpoint() is None:
         state.begin(beginning)
     else:
         state.keep(beginning)
         state.forget_older_attempts()
-    return beginning, batch
+    return batch
 
 
 def _refuse_unwritable(scores: Path | None) -> None:
@@ -148,12 +149,13 @@ def _plan(start: Start) -> Plan:
 
 
 def _finish(options: RunOptions, state: JobState, execution: Execution, *, lines_before: int) -> dict[str, Any]:
-    if options.scores is not None:
-        write_scores(state.outputs, options.scores, ended=execution.ended)
+    scores = options.scores
+    if scores is not None and not write_scores(state.outputs, scores, ended=execution.ended):
+        scores = None
     summary = summarise(
         state.outputs,
         seconds=execution.seconds,
-        scores=options.scores,
+        scores=scores,
         ended=execution.ended,
         lines_before=lines_before,
     )

@@ -90,15 +90,22 @@ def _progressive(sums: Mapping[CountKey, int]) -> dict[str, dict[str, Any]]:
     return {model: progressive_from_counters(counters) for model, counters in sorted(by_model.items())}
 
 
-def write_scores(outputs: Path, path: Path, *, ended: bool) -> None:
-    """Gather the scores in one file in order of decision_id: model, entity, decision_id, label, base, score."""
+def write_scores(outputs: Path, path: Path, *, ended: bool) -> bool:
+    """Gather the scores in one file in order of decision_id: model, entity, decision_id, label, base, score.
+
+    False without any: then a file that is there stays, since it is of a run that has learned something.
+    """
     lines = sorted({line for line in part_lines(outputs / "scores", with_open=not ended) if line})
-    rows = sorted(map(json.loads, lines), key=lambda row: (row[2], row[0]))
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not lines:
+        path.touch()
+        return False
+    rows = sorted(map(json.loads, lines), key=lambda row: (row[2], row[0]))
     with path.open("w") as file:
         for model, entity, decision_id, label, base, score in rows:
             row = {"model": model, "entity": entity, "decision_id": decision_id}
             file.write(json.dumps(row | {"label": label, "base": base, "score": score}) + "\n")
+    return True
 
 
 def auc_of_last(path: Path, last: int) -> float | None:

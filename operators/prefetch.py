@@ -25,9 +25,13 @@ from operators.files import FileChunk, read_chunk
 from operators.parse import Parser
 from operators.rows import ROW
 
-__all__ = ["ParsingProcess", "Texts", "parse_chunk"]
+__all__ = ["ParsingProcess", "Texts", "UnreadableFile", "parse_chunk"]
 
 LINES_AT_ONCE = 10_000  # in one text of rows: a .gz is one chunk, and may hold millions
+
+
+class UnreadableFile(RuntimeError):
+    """An event file is gone, or may not be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +120,8 @@ def _answer(pipe: Connection, chunk: FileChunk, parser: Parser) -> None:
             pipe.send(texts)
     except ConnectionError:
         raise
+    except OSError as error:  # in thread mode an OSError would be told of by its number alone
+        pipe.send(UnreadableFile(f"an event file cannot be read: {error}"))
     except Exception as error:  # noqa: BLE001 - nothing is swallowed: the reader raises it
         error.add_note(traceback.format_exc())
         pipe.send(error)

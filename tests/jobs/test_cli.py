@@ -133,6 +133,21 @@ def test_warnings_go_to_stderr_and_the_summary_alone_to_stdout(
     assert err.startswith("warning: models.m.learner.features: context.hour is of the context only")
 
 
+@pytest.mark.parametrize(("summary", "warned"), [({"already_learned": 5, "updates": 0}, True), ({"updates": 3}, False)])
+def test_a_run_in_which_nothing_was_new_says_so(
+    summary: dict[str, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    *,
+    warned: bool,
+) -> None:
+    (tmp_path / "c.yaml").write_text("{}")
+    monkeypatch.setattr(cli, "run", lambda *_: summary)
+    assert ended("run", "--config", str(tmp_path / "c.yaml")) == 0
+    assert ("--fresh learns it anew" in capsys.readouterr().err) == warned
+
+
 @pytest.mark.parametrize("arguments", [["fly"], ["run"], ["run", "--config"], ["run", "--nope"]])
 def test_a_command_line_that_makes_no_sense_ends_with_2(
     arguments: list[str], capsys: pytest.CaptureFixture[str]

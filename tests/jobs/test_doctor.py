@@ -8,6 +8,7 @@ from jobs import cli, doctor
 from jobs.java import JavaNotFound
 from jobs.job_state import JobState
 from lambda_learner.publish import FolderStore, claim
+from lambda_learner.publish.keys import manifest_key
 
 
 @pytest.fixture
@@ -40,7 +41,7 @@ def test_a_job_with_which_all_is_well_passes_each_check(
     assert list(found) == ["configuration", "java", "input", "bucket", "state"]
     assert found["java"] == "ok /java"
     assert found["input"] == f"ok 1 files in {tmp_path / 'events'}"
-    assert found["bucket"].endswith("is writable, of no job yet")
+    assert found["bucket"].endswith("is writable, of no job yet, 0 shards in order")
     assert found["state"].endswith("newest checkpoint: none")
 
 
@@ -55,9 +56,17 @@ def test_it_says_whose_the_bucket_is(config: Path, tmp_path: Path, capsys: pytes
     state = JobState(tmp_path / "state")
     state.folder.mkdir()
     claim(FolderStore(tmp_path / "bucket"), state.owner_id(), take_over=False)
-    assert report(capsys, config, code=0)["bucket"].endswith("of this job")
+    assert report(capsys, config, code=0)["bucket"].endswith("of this job, 0 shards in order")
     claim(FolderStore(tmp_path / "bucket"), "thief", take_over=True)
-    assert report(capsys, config, code=0)["bucket"].endswith("of another job (thief)")
+    assert report(capsys, config, code=1)["bucket"].endswith("of another job (thief): run would need --take-over")
+
+
+def test_a_damaged_manifest_is_found(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    key = manifest_key("m", "0123456789ab", 0)
+    FolderStore(tmp_path / "bucket").put(key, b'{"form')
+    found = report(capsys, config, code=1)["bucket"]
+    assert found.startswith("FAIL")
+    assert f"{key} is damaged" in found
 
 
 def test_each_part_is_checked_though_another_fails(

@@ -130,6 +130,17 @@ def test_a_beginning_forgets_what_runs_before_have_left(state: JobState) -> None
     assert not state.summary.exists()
 
 
+def test_the_outputs_of_the_run_before_stay_until_the_next_but_one(state: JobState) -> None:
+    for text in ("first", "second"):
+        state.begin(BEGINNING)
+        state.outputs.mkdir(parents=True)
+        (state.outputs / "dead_letters").write_text(text)
+        state.finish()
+    state.begin(BEGINNING)
+    assert not state.outputs.exists()
+    assert (state.folder / "outputs.before" / "dead_letters").read_text() == "second"
+
+
 def test_going_on_keeps_checkpoints_and_outputs(state: JobState) -> None:
     state.begin(BEGINNING)
     state.outputs.mkdir()

@@ -248,6 +248,14 @@ def test_an_input_without_events_is_refused(runs: Runs) -> None:
     assert runs.runtimes == []
 
 
+def test_an_input_without_events_does_not_take_the_bucket(runs: Runs) -> None:
+    (runs.folder / "events" / "1").unlink()
+    for options in ({}, {"take_over": True}):
+        with pytest.raises(StateError, match="no events"):
+            runs(**options)
+    assert list(runs.store.list("")) == []
+
+
 def test_a_followed_folder_is_made(runs: Runs) -> None:
     shutil.rmtree(runs.folder / "events")
     runs.follow = True

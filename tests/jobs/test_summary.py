@@ -49,6 +49,13 @@ COUNTS = {
 }
 
 
+def test_a_run_without_scores_leaves_those_of_the_run_before(tmp_path: Path) -> None:
+    path = tmp_path / "scores.jsonl"
+    path.write_text("before")
+    write_scores(tmp_path / "outputs", path, ended=True)
+    assert path.read_text() == "before"
+
+
 def test_every_counter_is_there_by_its_name_also_one_that_is_zero(tmp_path: Path) -> None:
     found = summary(tmp_path)
     assert {name: found[name] for name in COUNTERS} == dict.fromkeys(COUNTERS, 0)

@@ -14,7 +14,7 @@ import pytest
 from lambda_learner.policy import Policies
 from operators.files import FileChunk, plan_folder
 from operators.parse import Parser
-from operators.prefetch import ParsingProcess, Texts, parse_chunk
+from operators.prefetch import ParsingProcess, Texts, UnreadableFile, parse_chunk
 from operators.rows import FIELD, ROW
 from tests.harness.cases import POLICY, T0_S, decision_line, joined
 
@@ -95,7 +95,7 @@ def test_texts_larger_than_the_pipe_come_whole(tmp_path: Path, parsing: ParsingP
 def test_a_file_that_is_gone_is_an_error_of_the_reader_and_not_the_end(tmp_path: Path, parsing: ParsingProcess) -> None:
     write(tmp_path / "a", decision_line(1))
     chunk = chunk_of(tmp_path)
-    with pytest.raises(FileNotFoundError, match="missing"):
+    with pytest.raises(UnreadableFile, match="cannot be read: .*missing"):
         list(parsing.texts(chunk._replace(path=str(tmp_path / "missing"))))
 
 
@@ -120,7 +120,7 @@ def test_the_process_ends_with_its_reader_however_that_ends() -> None:
 def test_an_error_leaves_the_process_in_order(tmp_path: Path, parsing: ParsingProcess) -> None:
     write(tmp_path / "a", decision_line(1))
     chunk = chunk_of(tmp_path)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(UnreadableFile):
         list(parsing.texts(chunk._replace(path="missing"), [chunk]))
     expected: list[Texts] = list(parse_chunk(chunk, PARSER))
     assert list(parsing.texts(chunk)) == expected

@@ -1,0 +1,106 @@
+"""The endpoint as an ASGI application: any path, any method; GET /health and /ready are for supervisors."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from jobs.track import answers
+from jobs.track.body import BodyError, read_body
+from jobs.track.event_log import NotStoredError
+from jobs.track.room import Lease, NoRoomError, Room
+from lambda_learner.events import BadRecord
+from lambda_learner.events.accept import Acceptance, stored_line
+
+__all__ = ["App", "Rules", "Sink"]
+
+
+class Sink(Protocol):
+    """Where lines become durable; `problem` is why they do not, while they do not."""
+
+    problem: str | None
+
+    def append(self, line: bytes) -> Future[None]:
+        """Done when the line is durable; NotStoredError from it or at once."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What is accepted: as strictly as the job reads it, or as loosely as the original endpoint."""
+
+    acceptance: Acceptance
+    max_message_bytes: int
+    max_clock_skew_ms: int
+
+    def line(self, body: bytes, received_ms: int) -> bytes:
+        """The line that is stored for a body, or BadRecord."""
+        return stored_line(
+            body,
+            received_ms=received_ms,
+            acceptance=self.acceptance,
+            max_message_bytes=self.max_message_bytes,
+            max_clock_skew_ms=self.max_clock_skew_ms,
+        )
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class App:
+    """Answers 200 when the event of a request is durable in the sink."""
+
+    sink: Sink
+    rules: Rules
+    now_ms: Callable[[], int] = _now_ms
+    room: Room = field(default_factory=Room)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request; ASGI's entry."""
+        request = Request(scope, receive)
+        try:
+            response = await self._answer(request)
+        except ClientDisconnect:
+            return  # nobody is there to answer
+        await response(scope, receive, send)
+
+    async def _answer(self, request: Request) -> Response:
+        if request.method == "OPTIONS":
+            return answers.preflight()
+        if request.method in ("GET", "HEAD") and request.url.path in ("/health", "/ready"):
+            return self._health(request.url.path)
+        return await self._event(request)
+
+    async def _event(self, request: Request) -> Response:
+        try:
+            with self.room.lease() as lease:
+                return await self._store(request, lease)
+        except BodyError as refused:
+            return answers.error(refused.status, str(refused), {"connection": "close"})
+        except BadRecord as bad:
+            return answers.error(400, str(bad))
+        except NoRoomError as problem:
+            return answers.try_again(str(problem), {"connection": "close"})
+        except NotStoredError as problem:
+            return answers.try_again(str(problem))
+
+    def _health(self, path: str) -> Response:
+        problem = self.sink.problem
+        return answers.try_again(problem) if path == "/ready" and problem else answers.success()
+
+    async def _store(self, request: Request, lease: Lease) -> Response:
+        body = await read_body(request, self.rules.max_message_bytes, lease=lease)
+        line = self.rules.line(body, self.now_ms())
+        del body  # not held while the line waits
+        await asyncio.wrap_future(self.sink.append(line))
+        return answers.success()
