@@ -12,7 +12,9 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-LINES_OPERATOR = "WatermarkAssigner"  # the one operator that every line passes, and where the watermark is made
+# What every line passes: where the watermark is made, and for batch mode, which makes none, where lines are cut.
+LINES_OPERATORS = ("WatermarkAssigner", "Correlate")
+READER = ".parse."  # both are in its task
 ASK_SECONDS = 1.0
 END_OF_INPUT_MS = 2**62  # a watermark beyond it says that the input has ended
 
@@ -49,11 +51,12 @@ class JobMetrics:
     def _find(self) -> tuple[str, list[str]]:
         for vertex in self._get("")["vertices"]:
             ids = [metric["id"] for metric in self._get(f"/vertices/{vertex['id']}/metrics")]
-            mine = [i for i in ids if LINES_OPERATOR in i and i.endswith(("numRecordsOut", "currentOutputWatermark"))]
-            if mine:
-                first = mine[0].split(".", 1)[1].rsplit(".", 1)[0]
-                return vertex["id"], [i for i in mine if first in i]
-        raise LookupError(LINES_OPERATOR)
+            for operator in LINES_OPERATORS if any(READER in i for i in ids) else ():
+                mine = [i for i in ids if operator in i and i.endswith(("numRecordsOut", "currentOutputWatermark"))]
+                if mine:
+                    first = mine[0].split(".", 1)[1].rsplit(".", 1)[0]
+                    return vertex["id"], [i for i in mine if first in i]
+        raise LookupError(LINES_OPERATORS[0])
 
     def _get(self, path: str) -> Any:
         with urllib.request.urlopen(self._job + path, timeout=ASK_SECONDS) as answer:  # noqa: S310 - loopback http

@@ -79,7 +79,9 @@ def answer(*, watermarks: list[str]) -> None:
     Flink.answers = {
         "/jobs/j": {"vertices": [{"id": "v1"}, {"id": "v2"}]},
         "/jobs/j/vertices/v1/metrics": [{"id": "0.Source.numRecordsOut"}],
-        "/jobs/j/vertices/v2/metrics": [{"id": name} for name in ["0.other", *names]],
+        "/jobs/j/vertices/v2/metrics": [
+            {"id": name} for name in ["0.parse.other", "0.Correlate_1.numRecordsOut", *names]
+        ],
         "/jobs/j/vertices/v2/metrics?get=" + ",".join(names): values,
     }
 
@@ -87,6 +89,17 @@ def answer(*, watermarks: list[str]) -> None:
 def test_a_reading_sums_the_lines_of_all_subtasks_and_takes_the_least_watermark(port: int) -> None:
     answer(watermarks=[str(NOON_MS + 9), str(NOON_MS)])
     assert JobMetrics(port, "j").read() == Reading(15, NOON_MS)
+
+
+def test_batch_mode_has_lines_and_no_watermark(port: int) -> None:
+    lines = "0.Correlate[3].numRecordsOut"
+    Flink.answers = {
+        "/jobs/j": {"vertices": [{"id": "v1"}, {"id": "v2"}]},
+        "/jobs/j/vertices/v1/metrics": [{"id": lines}],  # of the counters' task
+        "/jobs/j/vertices/v2/metrics": [{"id": "0.parse.numRecordsOut"}, {"id": lines}],
+        f"/jobs/j/vertices/v2/metrics?get={lines}": [{"id": lines, "value": "7"}],
+    }
+    assert JobMetrics(port, "j").read() == Reading(7, None)
 
 
 @pytest.mark.parametrize("watermark", [str(-(2**63)), str(2**63 - 1)])
