@@ -8,15 +8,17 @@ from __future__ import annotations
 
 
 def batch_sql(joined: str) -> str:
-    """One row for each group and window: the key of learn, and (model, entity, close in ms, joined rows).
+    """One row for each group and window: the key of learn, and model F entity F close in ms F joined rows.
 
     The rows are gathered as an array: LISTAGG would copy all that it has with each row.
     """
     entity = "NULLIF(SPLIT_INDEX(grp, U&'\\001B', 0), '')"
     chunk = "CONCAT(U&'\\001B', SUBSTRING(id, 28, 1))"  # of rewards without a decision
     return f"""
-SELECT CONCAT(model_name, U&'\\001F', COALESCE({entity}, grp)) AS `key`, ROW(model_name, {entity},
-       EXTRACT(EPOCH FROM window_end) * 1000, ARRAY_JOIN(ARRAY_AGG(joined), U&'\\001E')) AS batch
+SELECT CONCAT(model_name, U&'\\001F', COALESCE({entity}, grp)) AS `key`,
+       CONCAT(model_name, U&'\\001F', COALESCE({entity}, ''), U&'\\001F',
+              CAST(EXTRACT(EPOCH FROM window_end) * 1000 AS STRING), U&'\\001F',
+              ARRAY_JOIN(ARRAY_AGG(joined), U&'\\001E')) AS batch
 FROM (SELECT window_start, window_end, model_name,
              COALESCE(SPLIT(content, U&'\\001C')[2], {chunk}) AS grp,
              CONCAT(id, COALESCE(content, ''), U&'\\001F', notes) AS joined

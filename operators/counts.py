@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
 
 from operators.part_files import part_lines, row_text
@@ -18,16 +19,22 @@ CountKey = tuple[int, str, str]  # minute's start in ms (0: of the whole run), m
 
 def counts_text(counts: Mapping[CountKey, int]) -> str:
     """Increments as one text: n in 19 digits, then minute F model F name, between ROW separators."""
-    return ROW.join([_increment(n, minute, model, name) for (minute, model, name), n in counts.items()])
+    return ROW.join([f"{_digits(n)}{_head(minute, model)}{name}" for (minute, model, name), n in counts.items()])
 
 
 def counts_text_of(model: str, counts: Mapping[tuple[int, str], int]) -> str:
     """`counts_text` for the (minute, name) counts of one model."""
-    return ROW.join([_increment(n, minute, model, name) for (minute, name), n in counts.items()])
+    return ROW.join([f"{_digits(n)}{_head(minute, model)}{name}" for (minute, name), n in counts.items()])
 
 
-def _increment(n: int, minute: int, model: str, name: str) -> str:
-    return f"{n:019d}{minute}{FIELD}{model}{FIELD}{name}"
+@lru_cache(maxsize=1024)  # most are small
+def _digits(n: int) -> str:
+    return f"{n:019d}"
+
+
+@lru_cache(maxsize=1024)  # a stream is in few minutes at a time
+def _head(minute: int, model: str) -> str:
+    return f"{minute}{FIELD}{model}{FIELD}"
 
 
 def sums_sql(increments: str) -> str:

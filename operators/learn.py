@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 COUNTS = OutputTag("counts", Types.STRING())
 SCORES = OutputTag("scores", Types.STRING())
 ORPHANS = OutputTag("orphans", Types.STRING())
-BATCH_TYPE = Types.ROW([Types.STRING(), Types.ROW([Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()])])
+BATCH_TYPE = Types.ROW([Types.STRING(), Types.STRING()])  # the key, and one text: a row of fields would cost 20 µs more
 UPDATE_TYPE = Types.ROW_NAMED(
     ["shard", "entity", "close_ms", "state"], [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()]
 )
@@ -58,13 +58,14 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Learn an entity's window at once, unless there may be more of it or of an earlier one to come."""
-        model, entity, close_ms, joined = value
+        model, entity, close_text, joined = value.split(FIELD, 3)
+        close_ms = int(close_text)
         if entity == ONE_ENTITY or self._unordered:
             before = self._windows.get(close_ms)
             self._windows.put(close_ms, f"{before}{ROW}{joined}" if before else joined)
             ctx.timer_service().register_event_time_timer(close_ms - 1)
             return
-        yield from self._learn(model, entity, close_ms, joined, ctx)
+        yield from self._learn(model, entity or None, close_ms, joined, ctx)
 
     def on_timer(self, timestamp: int, ctx: KeyedProcessFunction.OnTimerContext) -> Iterator[Any]:
         """Either a window is complete and its turn has come, or the entity is idle for long."""

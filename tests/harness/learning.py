@@ -53,7 +53,8 @@ def feed(driven: Driven, given: Sequence[Batch]) -> list[Any]:
     """Hand over batches; event time reaches a window's close after it, as in Flink."""
     out = []
     for model, entity, close_ms, text in given:
-        out += driven.element(f"{model}{FIELD}{entity if entity else text[27]}", (model, entity, close_ms, text))
+        batch = FIELD.join((model, entity or "", str(close_ms), text))
+        out += driven.element(f"{model}{FIELD}{entity if entity else text[27]}", batch)
     return out
 
 
