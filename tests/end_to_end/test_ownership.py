@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+import struct
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from lambda_learner.learn.state_format import MAGIC, VERSION
 from tests.harness.compare import assert_same_coefficients
 from tests.harness.feed import Folder, Maker, heartbeat, text
 from tests.harness.job import Coefficients, Finished, Job, Running
@@ -21,7 +24,8 @@ MODELS: dict[str, Any] = {
     "m": {"reward": {"window": "2 s"}, "learner": {"entity": "context.user_id", "update_interval": "1 s"}}
 }
 STREAM = {"out_of_orderness": "1 s", "publish_interval": "1 s", "shards": 1}
-VERSION_1, VERSION_2 = b"TExFUwEA", b"TExFUwIA"  # base64 of how a state begins: magic, version
+# How a state's text begins: magic and version, in base64.
+WRITTEN, NEWER = (base64.b64encode(struct.pack("<4sH", MAGIC, version)) for version in (1, VERSION + 1))
 
 
 @dataclass
@@ -77,8 +81,8 @@ def learn(job: Job, folder: Folder, running: Running, lines: bytes) -> None:
 def patch(path: Path) -> int:
     """Make the states in a checkpoint's file those of the next version; give how many there are."""
     data = path.read_bytes()
-    path.write_bytes(data.replace(VERSION_1, VERSION_2))
-    return data.count(VERSION_1)
+    path.write_bytes(data.replace(WRITTEN, NEWER))
+    return data.count(WRITTEN)
 
 
 def assert_refused(end: Finished, *parts: str) -> None:
@@ -122,4 +126,4 @@ def test_the_job_whose_bucket_was_taken_is_refused_from_then_on(story: Story) ->
 def test_a_state_of_a_newer_version_is_named(story: Story) -> None:
     """The checkpoint holds it, so it shows when its entity's next window comes."""
     assert story.patched > 0
-    assert_failed(story.with_a_newer_state, "format version 2", "this build reads up to 1")
+    assert_failed(story.with_a_newer_state, f"format version {VERSION + 1}", f"this build reads up to {VERSION}")
