@@ -20,7 +20,7 @@ from lambda_learner.simulate.movielens import PACKAGE
 
 OUTPUT = Path("out")  # as in demo.yaml and demo_live.yaml
 LIVE_RATE = 200  # decisions a second
-LIVE_SECONDS = 15
+LIVE_SECONDS = 10
 LIVE_TRAFFIC = (  # few entities, so that they learn something in so short a time; times as in demo_live.yaml
     "--entities 20 --reward-window '3 s' --update-interval '1 s' --out-of-orderness '2 s' --reward-delay 1"
 )
