@@ -5,7 +5,7 @@ from __future__ import annotations
 from config.settings import Learner, Reward
 from lambda_learner.features import FeatureSpec
 from lambda_learner.join import RewardPolicy
-from lambda_learner.learn.entity import LearnerSettings
+from lambda_learner.learn.state import LearnerSettings
 
 __all__ = ["feature_spec", "learner_settings", "reward_policy"]
 

@@ -5,8 +5,9 @@ import X` (docs/lambda_learner.md). Each is loaded when it is first asked for, s
 one submodule pays for no other.
 """
 
-from importlib import import_module
 from typing import TYPE_CHECKING
+
+from lambda_learner.lazy import lazy
 
 __version__ = "0.1.0"
 
@@ -110,13 +111,4 @@ def __dir__() -> list[str]:
 
 
 if not TYPE_CHECKING:  # a type checker would take it that any name is here
-
-    def __getattr__(name):
-        """A public name, loaded now and then kept."""
-        if name in __all__:
-            for path in _MODULES:
-                module = import_module(f"{__name__}.{path}")
-                if name in module.__all__:
-                    return globals().setdefault(name, getattr(module, name))
-        message = f"module {__name__!r} has no attribute {name!r}"
-        raise AttributeError(message)
+    __getattr__ = lazy(__name__, __all__, _MODULES)

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 import lambda_learner
+import lambda_learner.learn as learn_package
 
 ROOT = Path(__file__).parents[2]
 
@@ -100,6 +101,21 @@ def test_what_is_not_in_the_base_install_is_blocked_here() -> None:
 def test_the_package_itself_imports_nothing_heavy() -> None:
     program = "import lambda_learner, sys\nprint({'numpy', 'scipy', 'orjson'} & set(sys.modules))"
     assert in_base_install(program).stdout == "set()\n"
+
+
+@pytest.mark.parametrize("module", ["lambda_learner.policy", "operators.prefetch", "jobs.cli"])
+def test_what_only_reads_settings_and_states_waits_for_no_learner(module: str) -> None:
+    program = f"import {module}, sys\nprint({{'numba', 'scipy'}} & set(sys.modules))"
+    assert subprocess.check_output([sys.executable, "-c", program], cwd=ROOT, text=True) == "set()\n"
+
+
+def test_every_name_of_the_learning_core_is_there_and_the_typed_ones_are_the_same() -> None:
+    source = Path(learn_package.__file__).read_text("utf-8")
+    block = source.partition("if TYPE_CHECKING:")[2].partition("__all__")[0]
+    seen = re.findall(r"\w+", re.sub(r"from [\w.]+ import", "", block))
+    assert sorted(seen) == sorted(learn_package.__all__)
+    for name in learn_package.__all__:
+        assert getattr(learn_package, name) is not None
 
 
 def test_the_walk_through_runs_with_the_base_install() -> None:
