@@ -12,8 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from jobs.track.disk import make_folders
 from jobs.track.part import Part, finish, recover
+from lambda_learner.disk import make_folders
 from lambda_learner.events.accept import heartbeat_line
 
 __all__ = ["EventFolder", "Rotation", "TrackError"]

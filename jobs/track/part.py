@@ -15,7 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from jobs.track.disk import sync_folder, write_all, write_file
+from lambda_learner.disk import sync_folder, write_all, write_file
 
 __all__ = ["Part", "final_path", "finish", "recover"]
 

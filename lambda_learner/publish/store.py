@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
+from lambda_learner.disk import make_folders, sync_folder, write_file
 from lambda_learner.publish.errors import PreconditionFailed, StoreError
 
 __all__ = [
@@ -125,7 +126,7 @@ class FolderStore:
             return
         with self._writing(key, path.parent):
             path.unlink(missing_ok=True)
-            _sync_folder(path.parent)
+            sync_folder(path.parent)
 
     def _path(self, key: str) -> Path:
         parts = key.split("/")
@@ -146,7 +147,7 @@ class FolderStore:
     def _writing(self, key: str, folder: Path) -> Iterator[None]:
         """Hold the folder's lock and turn what the system refuses into a StoreError."""
         try:
-            _make_folder(folder)
+            make_folders(folder)
             with (folder / _LOCK).open("ab") as lock:
                 fcntl.flock(lock, fcntl.LOCK_EX)
                 (folder / _TEMPORARY).unlink(missing_ok=True)
@@ -187,29 +188,9 @@ def etag_of(data: bytes) -> str:
 def _replace(path: Path, data: bytes) -> None:
     temporary = path.parent / _TEMPORARY
     try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(temporary, data)
         temporary.replace(path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    _sync_folder(path.parent)
-
-
-def _make_folder(folder: Path) -> None:
-    if folder.is_dir():
-        return
-    _make_folder(folder.parent)
-    folder.mkdir(exist_ok=True)
-    _sync_folder(folder.parent)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in the folder outlive a power cut."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync_folder(path.parent)

@@ -87,7 +87,7 @@ def test_all_lines_are_visible_when_it_is_closed(tmp_path: Path) -> None:
 
 def test_lines_that_the_disk_refused_are_not_visible_and_the_next_ones_are(folder: EventFolder, tmp_path: Path) -> None:
     folder.write(b"a\n", NOW_MS)
-    with patch("jobs.track.disk.os.fsync", side_effect=OSError("disk")), pytest.raises(OSError, match="disk"):
+    with patch("lambda_learner.disk.os.fsync", side_effect=OSError("disk")), pytest.raises(OSError, match="disk"):
         folder.write(b"b\n", NOW_MS)
     folder.write(b"c\n", NOW_MS + 10)
     folder.beat(NOW_MS + 2_010)

@@ -115,7 +115,7 @@ def test_the_same_part_has_the_same_file_in_every_run(tmp_path: Path) -> None:
 def test_a_failed_append_leaves_the_lines_before_it(tmp_path: Path) -> None:
     part = Part(tmp_path, NOW_MS)
     part.append(b"a\n")
-    with patch("jobs.track.disk.os.fsync", side_effect=OSError("disk")), pytest.raises(OSError, match="disk"):
+    with patch("lambda_learner.disk.os.fsync", side_effect=OSError("disk")), pytest.raises(OSError, match="disk"):
         part.append(b"b\n")
     part.close()
     assert part.path.read_bytes() == b"a\n"

@@ -7,7 +7,7 @@ from unittest.mock import patch
 
 import pytest
 
-from jobs.track.disk import make_folders, sync_folder, write_file
+from lambda_learner.disk import make_folders, sync_folder, write_file
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def synced() -> Iterator[list[Path]]:
         fsync(descriptor)
         paths.append(Path(f"/proc/self/fd/{descriptor}").readlink())
 
-    with patch("jobs.track.disk.os.fsync", watched):
+    with patch("lambda_learner.disk.os.fsync", watched):
         yield paths
 
 
@@ -43,6 +43,6 @@ def test_a_file_is_durable_when_it_is_written(tmp_path: Path, synced: list[Path]
 
 def test_writes_that_take_a_few_bytes_at_a_time_write_all(tmp_path: Path) -> None:
     write = os.write
-    with patch("jobs.track.disk.os.write", lambda descriptor, data: write(descriptor, data[:3])):
+    with patch("lambda_learner.disk.os.write", lambda descriptor, data: write(descriptor, data[:3])):
         write_file(tmp_path / "file", b"0123456789")
     assert (tmp_path / "file").read_bytes() == b"0123456789"
