@@ -12,7 +12,7 @@ from lambda_learner.learn.many import Records
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 from lambda_learner.learn.state import INTERCEPT, CoefficientPrior, Example, FeatureKey, Names
 
-__all__ = ["Belief", "Cells", "cells", "dense", "grown", "records_of", "shrunk", "unseen"]
+__all__ = ["Belief", "Cells", "cells", "grown", "records_of", "shrunk", "unseen"]
 
 
 class Belief(NamedTuple):
@@ -94,13 +94,6 @@ def records_of(
         np.array([example.weight for example in examples], dtype=np.float64),
         np.array([example.offset for example in examples], dtype=np.float64),
     )
-
-
-def dense(records: Records, d: int) -> FloatArray:
-    """The records' features as a matrix, shape (n, d); cells of one column add up."""
-    x = np.zeros((len(records.labels), d))
-    np.add.at(x, (np.repeat(np.arange(len(x)), np.diff(records.starts)), records.columns), records.values)
-    return x
 
 
 def _marginal_precision(precision: FloatArray, kept: list[int], dropped: list[int]) -> FloatArray:

@@ -6,8 +6,8 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
-from lambda_learner.learn.columns import dense
 from lambda_learner.learn.many import Records
+from lambda_learner.learn.many.arrays import dense
 from lambda_learner.learn.noise import NoisePrior, noise_variance, update_with_noise
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior
 from lambda_learner.learn.state import CoefficientPrior, Noise
@@ -33,7 +33,7 @@ def learn_with_noise(
     None in place of a belief that is not finite. Costs 5 to 20 updates with a known σ², over dense arrays: n records
     of d coefficients take n d numbers.
     """
-    x = dense(records, len(before.posterior.mean))
+    x = dense(records, 0, len(records.labels), len(before.posterior.mean))
     with np.errstate(all="ignore"):
         margins = x @ before.posterior.mean + records.offsets
     return _updated((x, records.labels, records.weights, records.offsets), before, prior, delta), margins

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from lambda_learner.learn.many.compiled import compiled
 from lambda_learner.learn.posterior import FloatArray
 
-__all__ = ["MISFITS", "Beliefs", "IntArray", "Records", "beliefs_of", "first_misfit", "integers", "records_of"]
+__all__ = ["MISFITS", "Beliefs", "IntArray", "Records", "as_beliefs", "as_records", "dense", "first_misfit", "integers"]
 
 IntArray = npt.NDArray[np.int64]
 
@@ -57,7 +57,7 @@ def _floats(numbers: npt.ArrayLike) -> FloatArray:
     return np.ascontiguousarray(numbers, dtype=np.float64)
 
 
-def records_of(given: Records) -> Records:
+def as_records(given: Records) -> Records:
     """The records, of whatever numbers they are, as the loop takes them."""
     starts, columns, values, labels, weights, offsets = given
     return Records(
@@ -65,9 +65,18 @@ def records_of(given: Records) -> Records:
     )
 
 
-def beliefs_of(given: Beliefs) -> Beliefs:
+def as_beliefs(given: Beliefs) -> Beliefs:
     """A copy of the beliefs, as the loop takes them and changes them."""
     return Beliefs(integers(given.places), np.array(given.mean, np.float64), np.array(given.precision, np.float64))
+
+
+def dense(records: Records, first: int, last: int, d: int) -> FloatArray:
+    """The features of records `first` to `last` as a matrix, shape (last - first, d); cells of one column add up."""
+    starts = records.starts[first : last + 1]
+    cells = slice(starts[0], starts[-1])
+    x = np.zeros((last - first, d))
+    np.add.at(x, (np.repeat(np.arange(len(x)), np.diff(starts)), records.columns[cells]), records.values[cells])
+    return x
 
 
 @compiled

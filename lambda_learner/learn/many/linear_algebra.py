@@ -22,6 +22,16 @@ def dot(a: FloatArray, b: FloatArray) -> float:
 
 
 @compiled
+def _dots(shared: FloatArray, one: FloatArray, other: FloatArray, n: int) -> tuple[float, float]:
+    """The products of the first n numbers of two vectors with those of a third, which is read once for both."""
+    a = b = 0.0
+    for k in range(n):
+        a += shared[k] * one[k]
+        b += shared[k] * other[k]
+    return a, b
+
+
+@compiled
 def times(matrix: FloatArray, vector: FloatArray) -> FloatArray:
     """The product of a matrix and a vector."""
     product = np.empty(len(matrix))
@@ -41,10 +51,7 @@ def factorise(matrix: FloatArray) -> bool:
         row, other = matrix[i], matrix[i + 1]
         for j in range(i):
             above = matrix[j]
-            a = b = 0.0
-            for k in range(j):
-                a += above[k] * row[k]
-                b += above[k] * other[k]
+            a, b = _dots(above, row, other, j)
             row[j] = (row[j] - a) / above[j]
             other[j] = (other[j] - b) / above[j]
         if not (_close(matrix, i, i) and _close(matrix, i + 1, i)):
@@ -73,10 +80,7 @@ def solve_forward(factor: FloatArray, rights: FloatArray) -> None:
         one, other = rights[first], rights[first + 1]
         for i in range(len(factor)):
             row = factor[i]
-            a = b = 0.0
-            for k in range(i):
-                a += row[k] * one[k]
-                b += row[k] * other[k]
+            a, b = _dots(row, one, other, i)
             one[i] = (one[i] - a) / row[i]
             other[i] = (other[i] - b) / row[i]
     if n % 2:

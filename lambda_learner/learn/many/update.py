@@ -14,10 +14,11 @@ from lambda_learner.learn.many.arrays import (
     Beliefs,
     IntArray,
     Records,
-    beliefs_of,
+    as_beliefs,
+    as_records,
+    dense,
     first_misfit,
     integers,
-    records_of,
 )
 from lambda_learner.learn.many.compiled import IS_COMPILED
 from lambda_learner.learn.many.kernel import learn_all
@@ -66,7 +67,7 @@ def update_many(  # noqa: PLR0913 - the arrays of a batch and how it is learned
     results are the same to 1e-8. ValueError when the arrays' lengths do not fit each other, or an argument is none of
     those that there are.
     """
-    records, firsts, after = records_of(records), integers(firsts), beliefs_of(beliefs)
+    records, firsts, after = as_records(records), integers(firsts), as_beliefs(beliefs)
     entities = len(firsts) - 1
     shares = np.full(entities, kept, dtype=np.float64)
     _check(kind, form, shares, noise_variance)
@@ -145,7 +146,7 @@ def _learn_one(  # noqa: PLR0913
     d = len(mean)
     precision = after.precision[block].copy()
     own = slice(*firsts[e : e + 2])
-    x = _dense(records, own, d)
+    x = dense(records, own.start, own.stop, d)
     with np.errstate(all="ignore"):
         updates.margins[own] = x @ mean + records.offsets[own]
         believed = GaussianPosterior(mean, precision if form == "diagonal" else precision.reshape(d, d))
@@ -160,12 +161,3 @@ def _learn_one(  # noqa: PLR0913
     updates.sound[e] = np.isfinite(posterior.mean).all() and np.isfinite(posterior.precision).all()
     if updates.sound[e]:
         after.mean[place], after.precision[block] = posterior.mean, posterior.precision.ravel()
-
-
-def _dense(records: Records, own: slice, d: int) -> FloatArray:
-    """The matrix of an entity's records."""
-    starts = records.starts[own.start : own.stop + 1]
-    cells = slice(starts[0], starts[-1])
-    x = np.zeros((len(starts) - 1, d))
-    np.add.at(x, (np.repeat(np.arange(len(x)), np.diff(starts)), records.columns[cells]), records.values[cells])
-    return x

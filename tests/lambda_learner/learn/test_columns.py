@@ -6,7 +6,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lambda_learner.learn.columns import cells, dense, records_of, unseen
+from lambda_learner.learn.columns import cells, records_of, unseen
+from lambda_learner.learn.many.arrays import dense
 from lambda_learner.learn.state import INTERCEPT, Example, FeatureKey, Names
 
 KEYS: list[FeatureKey] = [INTERCEPT, *(("item", letter) for letter in "abcde")]
@@ -30,7 +31,7 @@ def test_the_records_hold_each_value_in_its_column(features: list[dict[FeatureKe
     np.add.at(matrix, (rows, records.columns), records.values)
     expected = np.array(plain(features, list(index)), dtype=np.float64).reshape(matrix.shape)
     np.testing.assert_array_equal(matrix, expected)
-    np.testing.assert_array_equal(dense(records, len(index)), expected)
+    np.testing.assert_array_equal(dense(records, 0, len(features), len(index)), expected)
     assert records.weights.tolist() == [-offset for offset in records.offsets.tolist()] == list(range(len(features)))
     assert not unseen(table, positions)
 
