@@ -6,6 +6,7 @@ import os
 import shutil
 import socket
 import sys
+from collections.abc import MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -42,7 +43,7 @@ class Runtime:
 def environments(runtime: Runtime) -> tuple[Any, Any]:
     """The stream and the table environment; starts the JVM."""
     use_java()
-    os.environ["JVM_ARGS"] = jvm_args(os.environ.get("JVM_ARGS", JVM_ARGS), empty_folder(runtime.state / "tmp"))
+    use_jvm_args(os.environ, runtime.state / "tmp")
     from pyflink.common import Configuration  # noqa: PLC0415 - PyFlink reads JAVA_HOME when it is imported
     from pyflink.datastream import StreamExecutionEnvironment  # noqa: PLC0415
     from pyflink.table import EnvironmentSettings, StreamTableEnvironment  # noqa: PLC0415
@@ -56,12 +57,15 @@ def environments(runtime: Runtime) -> tuple[Any, Any]:
     return env, StreamTableEnvironment.create(env, settings)
 
 
-def jvm_args(given: str, temporary: Path) -> str:
-    """The JVM's arguments, with a folder for its temporary files: of a job that is killed they stay, some 200 MB.
+def use_jvm_args(environ: MutableMapping[str, str], temporary: Path) -> None:
+    """Sets the JVM's arguments, with a folder for its temporary files: of a job that is killed they stay, some 200 MB.
 
-    Unless the folder's name has a space, at which PyFlink cuts the arguments.
+    Whoever names another folder keeps it, and so does a process whose JVM runs: idempotent. None is named whose path
+    has a space, at which PyFlink cuts the arguments.
     """
-    return given if " " in str(temporary) else f"{given} -Djava.io.tmpdir={temporary}"
+    given = environ.setdefault("JVM_ARGS", JVM_ARGS)
+    if "-Djava.io.tmpdir=" not in given and " " not in str(temporary):
+        environ["JVM_ARGS"] = f"{given} -Djava.io.tmpdir={empty_folder(temporary)}"
 
 
 def empty_folder(folder: Path) -> Path:

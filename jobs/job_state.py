@@ -3,7 +3,7 @@
 job.json       owner id; while a run is not finished also its input plan, generations and pinned files
 checkpoints/   Flink's, three kept
 outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
-outputs.before/  those of the run before: its dead letters may still be wanted
+outputs.before/  those of the run before that came to its end: its dead letters may still be wanted
 summary.json   what the last run that came to its end printed
 lock           held while the job runs, so that the same command twice is refused
 """
@@ -130,12 +130,13 @@ class JobState:
         return None if newest is None else newest.parent
 
     def _clear(self) -> None:
-        """Remove the checkpoints and the summary; the outputs stay for one run more, under another name."""
+        """Remove what is there; of a run that came to its end the outputs stay for one run more, under another name."""
         shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
-        if self.outputs.exists():
+        if self.summary.exists() and self.outputs.exists():
             before = self.folder / "outputs.before"
             shutil.rmtree(before, ignore_errors=True)
             self.outputs.rename(before)
+        shutil.rmtree(self.outputs, ignore_errors=True)
         self.summary.unlink(missing_ok=True)
 
     def _read(self) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from jobs.flink import LOOPBACK, Runtime, empty_folder, free_port, jvm_args, options
+from jobs.flink import LOOPBACK, Runtime, empty_folder, free_port, options, use_jvm_args
 
 RUNTIME = Runtime(Path("/state"), rest_port=1)
 
@@ -45,9 +45,23 @@ def test_what_a_killed_run_has_left_is_gone_with_the_next(tmp_path: Path) -> Non
     assert list(empty_folder(tmp_path / "other" / "tmp").iterdir()) == []
 
 
-def test_temporary_files_stay_in_the_state_folder_where_the_jvm_can_be_told() -> None:
-    assert jvm_args("-a -b", Path("/state/tmp")).split() == ["-a", "-b", "-Djava.io.tmpdir=/state/tmp"]
-    assert jvm_args("-a", Path("/my state/tmp")) == "-a"
+def test_temporary_files_stay_in_the_state_folder_where_the_jvm_can_be_told(tmp_path: Path) -> None:
+    environ = {"JVM_ARGS": "-a -b"}
+    use_jvm_args(environ, tmp_path / "tmp")
+    assert environ["JVM_ARGS"].split() == ["-a", "-b", f"-Djava.io.tmpdir={tmp_path / 'tmp'}"]
+    spaced = {"JVM_ARGS": "-a"}
+    use_jvm_args(spaced, tmp_path / "my tmp")
+    assert spaced == {"JVM_ARGS": "-a"}
+
+
+def test_the_folder_of_a_jvm_that_runs_or_of_the_user_is_left_alone(tmp_path: Path) -> None:
+    environ: dict[str, str] = {}
+    use_jvm_args(environ, tmp_path / "tmp")
+    (tmp_path / "tmp" / "in-use").touch()
+    before = dict(environ)
+    use_jvm_args(environ, tmp_path / "tmp")
+    assert environ == before
+    assert (tmp_path / "tmp" / "in-use").exists()
 
 
 def test_a_free_port_can_be_listened_on() -> None:

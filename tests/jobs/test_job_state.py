@@ -135,7 +135,12 @@ def test_the_outputs_of_the_run_before_stay_until_the_next_but_one(state: JobSta
         state.begin(BEGINNING)
         state.outputs.mkdir(parents=True)
         (state.outputs / "dead_letters").write_text(text)
+        state.summary.touch()
         state.finish()
+    for _ in range(2):  # the second finds a run that was killed
+        state.begin(BEGINNING)
+        assert not state.outputs.exists()
+        state.outputs.mkdir()
     state.begin(BEGINNING)
     assert not state.outputs.exists()
     assert (state.folder / "outputs.before" / "dead_letters").read_text() == "second"
