@@ -12,10 +12,10 @@ from typing import IO, cast
 
 from lambda_learner.simulate.lines import Line, render
 
-__all__ = ["FilesInTheWayError", "Sink", "clear_folder", "new_file", "write_files"]
+__all__ = ["GZIP_LEVEL", "FilesInTheWayError", "Sink", "clear_folder", "new_file", "write_files"]
 
 _PATTERN = "events-*.jsonl*"
-_GZIP_LEVEL = 3  # a third of the time of the default for a tenth more bytes
+GZIP_LEVEL = 3  # a third of the time of the default for a tenth more bytes
 
 
 class FilesInTheWayError(RuntimeError):
@@ -78,7 +78,7 @@ def new_file(path: Path) -> Iterator[IO[bytes]]:
         with hidden.open("wb") as raw:
             if path.suffix == ".gz":
                 # Neither name nor time goes into the header: the same lines, the same bytes.
-                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=_GZIP_LEVEL, mtime=0) as packed:
+                with gzip.GzipFile(filename="", fileobj=raw, mode="wb", compresslevel=GZIP_LEVEL, mtime=0) as packed:
                     yield cast(IO[bytes], packed)
             else:
                 yield raw

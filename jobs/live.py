@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from itertools import chain
@@ -12,6 +11,7 @@ from typing import Final
 from jobs.event_files import Sink, new_file
 from lambda_learner.simulate.lines import MS, Line, heartbeat_line
 from lambda_learner.simulate.truth import Truth
+from operators.clock import wall_clock_ms
 
 __all__ = ["write_live"]
 
@@ -26,11 +26,11 @@ def write_live(
     Ends when `stop` is set, after `seconds`, or without them when the lines are used up; never within a
     second, so `truth` knows exactly what was written. Too slow a disk delays lines, and drops none.
     """
-    first_ms = beat_ms = (_now_ms() // MS + 1) * MS
+    first_ms = beat_ms = (wall_clock_ms() // MS + 1) * MS
     number = 0
     upcoming = chain(lines, [_NEVER])
     line = next(upcoming)
-    while not stop.wait(max(beat_ms - _now_ms(), 0) / MS):
+    while not stop.wait(max(beat_ms - wall_clock_ms(), 0) / MS):
         due: list[Line] = []
         while line.arrival_ms < beat_ms:
             due.append(line)
@@ -44,10 +44,6 @@ def write_live(
         if line is _NEVER if seconds is None else beat_ms - first_ms >= seconds * MS:
             break
     return number
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 def _text(ms: int) -> str:

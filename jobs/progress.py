@@ -12,6 +12,8 @@ from typing import Any, NamedTuple
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
+from operators.clock import wall_clock_ms
+
 # What every line passes: where the watermark is made, and for batch mode, which makes none, where lines are cut.
 LINES_OPERATORS = ("WatermarkAssigner", "Correlate")
 READER = ".parse."  # both are in its task
@@ -82,7 +84,7 @@ def show(metrics: JobMetrics, is_done: Any) -> None:
             now = time.monotonic()
             rate = max(reading.events - before, 0) / (now - at)
             before, at = reading.events, now
-            progress.update(task, description=describe(reading, rate, now_ms=time.time_ns() // 1_000_000))
+            progress.update(task, description=describe(reading, rate, now_ms=wall_clock_ms()))
 
 
 def describe(reading: Reading, rate: float, *, now_ms: int) -> str:

@@ -27,6 +27,7 @@ from lambda_learner.simulate.lines import MS, Line
 from lambda_learner.simulate.movielens import DataSetError
 from lambda_learner.simulate.traffic import Traffic
 from lambda_learner.simulate.truth import Rules, Truth
+from operators.clock import wall_clock_ms
 
 __all__ = ["Dataset", "simulate"]
 
@@ -93,7 +94,7 @@ def simulate(  # noqa: PLR0913  # one parameter an option
         raise typer.BadParameter(message, param_hint="--clock-ahead")
     traffic = Traffic(
         decisions=decisions or DEFAULT_DECISIONS,
-        start_ms=_now_ms() if live else _instant_ms(start or DEFAULT_START),
+        start_ms=wall_clock_ms() if live else _instant_ms(start or DEFAULT_START),
         models=models,
         entities=entities,
         rate=live or rate,
@@ -230,11 +231,7 @@ def _instant_ms(text: str) -> int:
         raise typer.BadParameter(message, param_hint="--start") from error
     aware = instant if instant.tzinfo else instant.replace(tzinfo=UTC)
     instant_ms = int(aware.timestamp() * MS)
-    if not EPOCH_S * MS <= instant_ms <= _now_ms():
+    if not EPOCH_S * MS <= instant_ms <= wall_clock_ms():
         message = f"must be from 2014-05-13T16:53:20Z (the first KSUID) to now, got {text!r}"
         raise typer.BadParameter(message, param_hint="--start")
     return instant_ms
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -9,7 +9,6 @@ in the job is never overtaken. One outside of it is: what comes after a pause is
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -19,14 +18,11 @@ from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext,
 from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
+from operators.clock import wall_clock_ms
 from operators.files import chunks_of, event_files
 from operators.sources import spread
 
 LOOKS_PER_SECOND = 4  # how often a followed folder is listed
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +31,7 @@ class WallClock:
 
     idle_ms: int
     readers: int = 1
-    now_ms: Callable[[], int] = _now_ms
+    now_ms: Callable[[], int] = wall_clock_ms
 
 
 class Follow(KeyedProcessFunction):  # type: ignore[misc]

@@ -10,7 +10,6 @@ scores, orphans.
 from __future__ import annotations
 
 import logging
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -26,6 +25,7 @@ from lambda_learner.learn.state_text import decode_state, encode_state
 from lambda_learner.learn.window import WindowOutcome, learn_window
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
+from operators.clock import wall_clock_ms
 from operators.counts import counts_text_of
 from operators.rows import FIELD, ONE_ENTITY, ROW, window_row
 from operators.warm_start import WarmStart
@@ -52,7 +52,8 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state, and have the machine code of the update ready."""
-        _log.info("the update's machine code was ready after %.2f s", compile_kernel())
+        seconds = compile_kernel()
+        _log.info("the update's machine code was ready after %.2f s", seconds)
         self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
         self._windows = runtime_context.get_map_state(MapStateDescriptor("open-windows", Types.LONG(), Types.STRING()))
 
@@ -134,7 +135,7 @@ def update_row(model: str, entity: str, shards: int, close_ms: int, state: str) 
 
     The close is ahead of the state, in equal lengths, so that of two such texts the newer is the greater.
     """
-    text = f"{close_ms:013d}{FIELD}{time.time_ns() // 1_000_000}{FIELD}{state}"
+    text = f"{close_ms:013d}{FIELD}{wall_clock_ms()}{FIELD}{state}"
     return Row(f"{model}{FIELD}{shard_of(entity, shards)}", entity, close_ms, text)
 
 

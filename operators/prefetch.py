@@ -12,7 +12,6 @@ import multiprocessing
 import shutil
 import signal
 import sys
-import time
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -20,6 +19,7 @@ from dataclasses import dataclass
 from itertools import islice
 from multiprocessing.connection import Connection
 
+from operators.clock import wall_clock_ms
 from operators.counts import counts_text
 from operators.files import FileChunk, read_chunk
 from operators.parse import Parser
@@ -45,7 +45,7 @@ class Texts:
 
 def parse_chunk(chunk: FileChunk, parser: Parser, lines_at_once: int = LINES_AT_ONCE) -> Iterator[Texts]:
     """The texts of a chunk; one for a chunk of usual size."""
-    arrival_ms = min(chunk.modified_ms, time.time_ns() // 1_000_000)
+    arrival_ms = min(chunk.modified_ms, wall_clock_ms())
     lines = read_chunk(chunk)
     while True:
         parsed = parser.parse(islice(lines, lines_at_once), source=chunk.path, arrival_ms=arrival_ms)

@@ -5,7 +5,6 @@ State: none. The file's name and bytes are functions of the interval, so a repla
 
 from __future__ import annotations
 
-import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from lambda_learner.publish.generation import publish_generation
 from lambda_learner.publish.shard_writer import ShardWriter
 from lambda_learner.publish.state import from_state
 from lambda_learner.publish.store import open_store
+from operators.clock import wall_clock_ms
 from operators.learn import DROPPED
 from operators.rows import FIELD, ROW
 
@@ -65,7 +65,7 @@ class Publish(ProcessFunction):  # type: ignore[misc]
         self._announce(model, policy)
         writer = self._writer(model, policy.generation, int(shard))
         published = writer.publish(close_ms, [p.update for p in pending])
-        writer.collect_garbage(_now_ms(), self._settings.gc_grace_ms, self._settings.pinned)
+        writer.collect_garbage(wall_clock_ms(), self._settings.gc_grace_ms, self._settings.pinned)
         if published is not None:
             yield published_line(model, int(shard), close_ms, pending, published.bytes_written)
 
@@ -112,13 +112,9 @@ def _pending(entity: str, close_text: str, came_ms: str, state_text: str, *, gen
 
 def published_line(model: str, shard: int, close_ms: int, pending: Sequence[Pending], size: int) -> str:
     """What was published and how fresh it was, as one JSON line; `closes` counts entities by window."""
-    now_ms = _now_ms()
+    now_ms = wall_clock_ms()
     line = {"model": model, "shard": shard, "close_ms": close_ms, "entities": len(pending), "bytes": size}
     line |= {"closes": sorted(Counter(p.close_ms for p in pending).items())}
     line |= {"newest_close_ms": max(p.close_ms for p in pending)}
     line |= {"waited_ms": max(now_ms - min(p.came_ms for p in pending), 0), "published_at_ms": now_ms}
     return orjson.dumps(line).decode()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

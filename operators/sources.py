@@ -1,4 +1,4 @@
-"""Source of the job: chunks of event files, read and parsed where they are read, so that no line crosses into Python.
+"""Source of the job: Python reads and parses chunks of event files, so that no line crosses into it by itself.
 
 State of the sequence source: the chunks not yet read. Side outputs of `Read`: counts, dead letters. A bounded folder is
 planned once; the plan is kept with the job's state, so that a restart reads on in the same order. A followed folder:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from jobs.track.event_log import NotStoredError
 from jobs.track.room import Lease, NoRoomError, Room
 from lambda_learner.events import BadRecord
 from lambda_learner.events.accept import Acceptance, stored_line
+from operators.clock import wall_clock_ms
 
 __all__ = ["App", "Rules", "Sink"]
 
@@ -52,17 +52,13 @@ class Rules:
         )
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 @dataclass(frozen=True, slots=True)
 class App:
     """Answers 200 when the event of a request is durable in the sink."""
 
     sink: Sink
     rules: Rules
-    now_ms: Callable[[], int] = _now_ms
+    now_ms: Callable[[], int] = wall_clock_ms
     room: Room = field(default_factory=Room)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

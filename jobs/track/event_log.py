@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import NamedTuple
 
 from jobs.track.event_folder import EventFolder, TrackError
+from operators.clock import wall_clock_ms
 
 __all__ = ["EventLog", "NotStoredError"]
 
@@ -38,10 +38,6 @@ class _Waiting(NamedTuple):
         return len(self.line) + LINE_BYTES
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 class EventLog:
     """Takes lines from any thread; `problem` says why the disk takes none, while it takes none.
 
@@ -53,7 +49,7 @@ class EventLog:
         folder: EventFolder,
         *,
         max_waiting_bytes: int = MAX_WAITING_BYTES,
-        now_ms: Callable[[], int] = _now_ms,
+        now_ms: Callable[[], int] = wall_clock_ms,
         on_bug: Callable[[], None] = lambda: None,
     ) -> None:
         self._folder, self._max_waiting_bytes, self._now_ms, self._on_bug = folder, max_waiting_bytes, now_ms, on_bug

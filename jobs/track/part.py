@@ -15,6 +15,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from jobs.event_files import GZIP_LEVEL
 from lambda_learner.disk import sync_folder, write_all, write_file
 
 __all__ = ["Part", "final_path", "finish", "recover"]
@@ -22,7 +23,6 @@ __all__ = ["Part", "final_path", "finish", "recover"]
 _PREFIX, _PART, _PACKED = ".events-", ".part", ".packed"
 _STAMP = "%Y-%m-%d-%H-%M-%S"
 _NAMES = _PREFIX + "????-??-??-??-??-??-*"  # others may write hidden files into the folder too
-_GZIP_LEVEL = 3  # a third of the time of the default for a tenth more bytes
 
 
 class Part:
@@ -90,7 +90,7 @@ def _publish(part: Path, final: Path, size: int | None) -> bool:
     if not lines:
         return False
     packed = part.with_suffix(_PACKED)
-    write_file(packed, gzip.compress(lines, _GZIP_LEVEL, mtime=0))
+    write_file(packed, gzip.compress(lines, GZIP_LEVEL, mtime=0))
     final.parent.mkdir(parents=True, exist_ok=True)
     packed.rename(final)
     return True

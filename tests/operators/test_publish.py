@@ -188,14 +188,14 @@ def test_a_line_tells_how_many_entities_of_which_windows_went_out(tmp_path: Path
 
 
 def test_a_line_tells_the_longest_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish, "_now_ms", lambda: 5_000)
+    monkeypatch.setattr(publish, "wall_clock_ms", lambda: 5_000)
     pending = [Pending(Tombstone(A, 1_000), 1_000, 3_000), Pending(Tombstone(B, 1_000), 1_000, 4_500)]
     line = json.loads(published_line("m", 0, 60_000, pending, 7))
     assert (line["waited_ms"], line["published_at_ms"]) == (2_000, 5_000)
 
 
 def test_a_wait_is_never_negative_though_the_clock_was_set_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(publish, "_now_ms", lambda: 5_000)
+    monkeypatch.setattr(publish, "wall_clock_ms", lambda: 5_000)
     pending = [Pending(Tombstone(A, 1_000), 1_000, 9_000)]
     assert json.loads(published_line("m", 0, 60_000, pending, 7))["waited_ms"] == 0
 
