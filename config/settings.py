@@ -31,6 +31,7 @@ from config.kinds import (
     TickMs,
 )
 from config.sections import AT_KEY, Section
+from config.track import Track
 from config.training import Training
 from lambda_learner.learn.state import ESTIMATE
 
@@ -44,7 +45,6 @@ __all__ = [
     "Reward",
     "Settings",
     "Stream",
-    "Track",
 ]
 
 
@@ -90,19 +90,6 @@ class Bucket(Section):
 
     models: BucketUrl = "file:bucket/models"
     train: BucketUrl = "file:bucket/train"
-
-
-class Track(Section):
-    """The track endpoint; without a folder its files go where the job reads, the path of the source."""
-
-    host: Text = "127.0.0.1"
-    port: Annotated[int, Field(ge=1, le=65_535, description="an integer from 1 to 65535")] = 8080
-    accept: Annotated[Literal["strict", "original"], Field(description="strict or original")] = "strict"
-    folder: Folder | None = None
-    rotate_after_ms: Annotated[TickMs, Field(description="a duration of at least 1 s, such as 2 s")] = 2_000
-    rotate_bytes: Annotated[  # a file is compressed in one piece
-        int, Field(ge=1, le=134_217_728, description="an integer from 1 to 134217728")
-    ] = 16_777_216
 
 
 class Reward(Section):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
-from concurrent.futures import Future
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
@@ -14,23 +12,13 @@ from starlette.types import Receive, Scope, Send
 
 from jobs.track import answers
 from jobs.track.body import BodyError, read_body
-from jobs.track.event_log import NotStoredError
 from jobs.track.room import Lease, NoRoomError, Room
+from jobs.track.sink import NotStoredError, Sink
 from lambda_learner.events import BadRecord
-from lambda_learner.events.accept import Acceptance, stored_line
+from lambda_learner.events.accept import Acceptance, Stored, stored
 from operators.clock import wall_clock_ms
 
-__all__ = ["App", "Rules", "Sink"]
-
-
-class Sink(Protocol):
-    """Where lines become durable; `problem` is why they do not, while they do not."""
-
-    problem: str | None
-
-    def append(self, line: bytes) -> Future[None]:
-        """Done when the line is durable; NotStoredError from it or at once."""
-        ...
+__all__ = ["App", "Rules"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +29,9 @@ class Rules:
     max_message_bytes: int
     max_clock_skew_ms: int
 
-    def line(self, body: bytes, received_ms: int) -> bytes:
-        """The line that is stored for a body, or BadRecord."""
-        return stored_line(
+    def event(self, body: bytes, received_ms: int) -> Stored:
+        """What is stored of a body, or BadRecord."""
+        return stored(
             body,
             received_ms=received_ms,
             acceptance=self.acceptance,
@@ -96,7 +84,7 @@ class App:
 
     async def _store(self, request: Request, lease: Lease) -> Response:
         body = await read_body(request, self.rules.max_message_bytes, lease=lease)
-        line = self.rules.line(body, self.now_ms())
-        del body  # not held while the line waits
-        await asyncio.wrap_future(self.sink.append(line))
+        event = self.rules.event(body, self.now_ms())
+        del body  # not held while the event waits
+        await asyncio.wrap_future(self.sink.append(event))
         return answers.success()

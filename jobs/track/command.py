@@ -27,7 +27,7 @@ def track(config: Annotated[Path, typer.Option(help="The YAML configuration file
     """Take decisions and rewards over HTTP as event files; an answer of 200 means that the event is on disk."""
     settings = load(config)
     folder = event_folder(settings)
-    rotation = Rotation(settings.track.rotate_after_ms, settings.track.rotate_bytes)
+    rotation = Rotation(settings.track.sink.rotate_after_ms, settings.track.sink.rotate_bytes)
     log = EventLog(EventFolder(folder, rotation), on_bug=_end)
     recovered = log.open()
     try:
@@ -41,10 +41,10 @@ def track(config: Annotated[Path, typer.Option(help="The YAML configuration file
 
 
 def event_folder(settings: Settings) -> Path:
-    """Where event files go: `track.folder`, or else the folder that the job reads; TrackError if that is a file."""
-    folder = Path(settings.track.folder or settings.stream.source.path)
+    """Where event files go: `track.sink.folder`, or else where the job reads; TrackError if that is a file."""
+    folder = Path(settings.track.sink.folder or settings.stream.source.path)
     if folder.exists() and not folder.is_dir():
-        message = f"track.folder: event files need a folder, got the file {folder}: set `track.folder`"
+        message = f"track.sink.folder: event files need a folder, got the file {folder}: set `track.sink.folder`"
         raise TrackError(message)
     return folder
 

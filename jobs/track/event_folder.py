@@ -52,7 +52,7 @@ class EventFolder:
             recovered = recover(self._folder)
             self._begin(now_ms)
         except OSError as error:
-            message = f"event files can not be written to {self._folder} ({error}): set `track.folder` to one that can"
+            message = f"cannot write event files to {self._folder} ({error}): set `track.sink.folder` to another"
             raise TrackError(message) from error
         return recovered
 
@@ -98,7 +98,7 @@ class EventFolder:
         try:
             fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            message = f"another track endpoint writes to {self._folder}: stop it, or give `track.folder` another"
+            message = f"another track endpoint writes to {self._folder}: stop it, or give `track.sink.folder` another"
             raise TrackError(message) from error
 
     def _begin(self, now_ms: int) -> Part:

@@ -15,18 +15,16 @@ from concurrent.futures import Future
 from typing import NamedTuple
 
 from jobs.track.event_folder import EventFolder, TrackError
+from jobs.track.sink import NotStoredError
+from lambda_learner.events.accept import Stored
 from operators.clock import wall_clock_ms
 
-__all__ = ["EventLog", "NotStoredError"]
+__all__ = ["EventLog"]
 
 _LOG = logging.getLogger(__name__)
 LINE_BYTES = 1_000  # what a waiting line holds besides its bytes: the future and the request that waits for it
 _BUG = "the event log has failed"
 MAX_WAITING_BYTES = 64 << 20  # some seconds of what the endpoint can take; more is refused, not kept
-
-
-class NotStoredError(RuntimeError):
-    """A line was not stored: too many wait, the disk failed, or the log is closed. Trying again later may help."""
 
 
 class _Waiting(NamedTuple):
@@ -68,9 +66,9 @@ class EventLog:
         self._thread.start()
         return len(recovered)
 
-    def append(self, line: bytes) -> Future[None]:
+    def append(self, event: Stored) -> Future[None]:
         """A future that is done when the line is durable, and fails with NotStoredError; raises it when full."""
-        waiting = _Waiting(line, Future())
+        waiting = _Waiting(event.line, Future())
         waiting.stored.set_running_or_notify_cancel()  # what is written cannot be cancelled
         with self._changed:
             if self._closed:

@@ -7,7 +7,7 @@ a JSON object whose message_id is 27 letters and digits; what else is wrong with
 from __future__ import annotations
 
 import re
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, NamedTuple, TypeAlias
 
 import orjson
 
@@ -15,22 +15,32 @@ from lambda_learner.events.bad_record import BadRecord, show
 from lambda_learner.events.fields import Fields, canonical_json, missing
 from lambda_learner.events.wire import MAX_CLOCK_SKEW_MS, MAX_MESSAGE_BYTES, decode
 
-__all__ = ["Acceptance", "heartbeat_line", "stored_line"]
+__all__ = ["Acceptance", "Stored", "heartbeat_line", "stored"]
 
 Acceptance: TypeAlias = Literal["strict", "original"]
 
 _MESSAGE_ID: Final = re.compile(r"[a-zA-Z0-9]{27}")
 
 
-def stored_line(
+class Stored(NamedTuple):
+    """What is stored of a request: a line with its newline, and what partitions it, the id of its decision.
+
+    A decision's own id is its message_id. What names no decision at all has its message_id as key.
+    """
+
+    line: bytes
+    key: str
+
+
+def stored(
     body: bytes,
     *,
     received_ms: int,
     acceptance: Acceptance = "strict",
     max_message_bytes: int = MAX_MESSAGE_BYTES,
     max_clock_skew_ms: int = MAX_CLOCK_SKEW_MS,
-) -> bytes:
-    """The line for a body, with its newline; raises BadRecord, and nothing else, when the body breaks a rule.
+) -> Stored:
+    """The line for a body and its key; raises BadRecord, and nothing else, when the body breaks a rule.
 
     It is one line whatever the body's white space, and `received_at` is the endpoint's, whatever the body says.
     """
@@ -46,7 +56,12 @@ def stored_line(
         raise BadRecord(reason="too_large", field="body", value=f"{len(line)} bytes", rule=rule)
     if acceptance == "strict":
         decode(line, arrival_ms=received_ms, max_message_bytes=max_message_bytes, max_clock_skew_ms=max_clock_skew_ms)
-    return line
+    return Stored(line, _key(fields))
+
+
+def _key(fields: Fields) -> str:
+    decision_id = fields.get("decision_id") if fields.get("count") is None else None
+    return str(decision_id or fields["message_id"])
 
 
 def heartbeat_line(time_ms: int) -> bytes:

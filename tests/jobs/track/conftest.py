@@ -15,7 +15,7 @@ from starlette.types import Message
 from jobs.track.app import App, Rules
 from jobs.track.room import Room
 from lambda_learner.events import ksuid
-from lambda_learner.events.accept import Acceptance
+from lambda_learner.events.accept import Acceptance, Stored
 
 NOW_S = 1_795_406_033
 NOW_MS = NOW_S * 1000
@@ -48,17 +48,20 @@ class MemorySink:
     problem: str | None = None
     futures: list[Future[None]] = field(default_factory=list)
 
-    def append(self, line: bytes) -> Future[None]:
+    def append(self, event: Stored) -> Future[None]:
         if self.full is not None:
             raise self.full
         future: Future[None] = Future()
-        self.lines.append(line)
+        self.lines.append(event.line)
         self.futures.append(future)
         if self.error is not None:
             future.set_exception(self.error)
         elif not self.slow:
             future.set_result(None)
         return future
+
+    def close(self) -> None:
+        """Nothing waits."""
 
 
 @dataclass

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.types import Message
 
 from jobs.track.body import BodyError, read_body
-from jobs.track.event_log import NotStoredError
 from jobs.track.room import Room
+from jobs.track.sink import NotStoredError
 from tests.jobs.track.conftest import BODY, MAX_BYTES, NOW_MS, REWARD, Answer, MemorySink, Server
 
 GZIP = {"content-encoding": "gzip"}

@@ -125,7 +125,7 @@ def test_what_a_crash_has_left_is_visible_once_it_is_open(tmp_path: Path) -> Non
 
 
 def test_a_second_writer_is_refused_by_name_of_the_folder(folder: EventFolder, tmp_path: Path) -> None:
-    with pytest.raises(TrackError, match="another track endpoint writes to .*: stop it, or give `track.folder`"):
+    with pytest.raises(TrackError, match="another track endpoint writes to .*: stop it, or give `track.sink.folder`"):
         EventFolder(tmp_path, ROTATION).open(NOW_MS)
 
 
@@ -143,7 +143,7 @@ def test_the_folder_is_free_again_when_its_writer_was_killed(tmp_path: Path) -> 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(TrackError, match="event files can not be written to .*file/events"):
+    with pytest.raises(TrackError, match="cannot write event files to .*file/events"):
         EventFolder(tmp_path / "file" / "events", ROTATION).open(NOW_MS)
 
 

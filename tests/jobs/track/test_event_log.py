@@ -11,10 +11,16 @@ from pathlib import Path
 import pytest
 
 from jobs.track.event_folder import EventFolder, Rotation, TrackError
-from jobs.track.event_log import LINE_BYTES, EventLog, NotStoredError
+from jobs.track.event_log import LINE_BYTES, EventLog
+from jobs.track.sink import NotStoredError
+from lambda_learner.events.accept import Stored
 from operators.files import Line, plan_folder, read_chunk
 
 PATIENCE_SECONDS = 5.0
+
+
+def event(line: bytes) -> Stored:
+    return Stored(line, "")
 
 
 def until(true: Callable[[], object]) -> None:
@@ -70,7 +76,7 @@ def log(disk: Disk) -> EventLog:
 def held_up(log: EventLog, disk: Disk) -> Future[None]:
     """Make the disk busy with a first line."""
     disk.gate.clear()
-    first = log.append(b"first\n")
+    first = log.append(event(b"first\n"))
     assert disk.entered.wait(PATIENCE_SECONDS)
     return first
 
@@ -86,7 +92,7 @@ def test_no_line_is_stored_before_the_disk_says_so(log: EventLog, disk: Disk) ->
 
 def test_lines_that_gather_while_the_disk_is_busy_are_written_together(log: EventLog, disk: Disk) -> None:
     log.open()
-    stored = [held_up(log, disk), *(log.append(b"%d\n" % number) for number in range(3))]
+    stored = [held_up(log, disk), *(log.append(event(b"%d\n" % number)) for number in range(3))]
     disk.gate.set()
     for each in stored:
         each.result(PATIENCE_SECONDS)
@@ -96,13 +102,13 @@ def test_lines_that_gather_while_the_disk_is_busy_are_written_together(log: Even
 
 def test_more_than_may_wait_is_refused_until_there_is_room(log: EventLog, disk: Disk) -> None:
     log.open()
-    stored = [held_up(log, disk), *(log.append(b"0123456789") for _ in range(4))]
+    stored = [held_up(log, disk), *(log.append(event(b"0123456789")) for _ in range(4))]
     with pytest.raises(NotStoredError, match=r"more than \d+ bytes of events wait"):
-        log.append(b"0123456789")
+        log.append(event(b"0123456789"))
     disk.gate.set()
     for each in stored:
         each.result(PATIENCE_SECONDS)
-    log.append(b"0123456789").result(PATIENCE_SECONDS)
+    log.append(event(b"0123456789")).result(PATIENCE_SECONDS)
     log.close()
 
 
@@ -114,10 +120,10 @@ def test_a_disk_error_refuses_the_lines_that_met_it_and_only_them(
         for _ in range(3):
             disk.error = OSError("no space left")
             with pytest.raises(NotStoredError, match="no space left"):
-                log.append(b"bad\n").result(PATIENCE_SECONDS)
+                log.append(event(b"bad\n")).result(PATIENCE_SECONDS)
         until(lambda: log.problem == "no space left")
         disk.error = None
-        log.append(b"good\n").result(PATIENCE_SECONDS)
+        log.append(event(b"good\n")).result(PATIENCE_SECONDS)
         until(lambda: log.problem is None)
     assert disk.groups == [b"good\n"]
     assert [record.getMessage() for record in caplog.records] == [
@@ -129,7 +135,7 @@ def test_a_disk_error_refuses_the_lines_that_met_it_and_only_them(
 
 def test_closing_stores_what_waits_and_then_takes_no_more(log: EventLog, disk: Disk) -> None:
     log.open()
-    stored = [held_up(log, disk), log.append(b"second\n")]
+    stored = [held_up(log, disk), log.append(event(b"second\n"))]
     closing = threading.Thread(target=log.close)
     closing.start()
     disk.gate.set()
@@ -138,14 +144,14 @@ def test_closing_stores_what_waits_and_then_takes_no_more(log: EventLog, disk: D
     assert disk.groups == [b"first\n", b"second\n"]
     assert disk.closed
     with pytest.raises(NotStoredError, match="closed"):
-        log.append(b"third\n")
+        log.append(event(b"third\n"))
 
 
 def test_after_a_bug_nobody_waits_for_ever_and_closing_raises_it(disk: Disk) -> None:
     told = threading.Event()
     log = EventLog(disk, on_bug=told.set)
     log.open()
-    stored = [held_up(log, disk), log.append(b"second\n")]
+    stored = [held_up(log, disk), log.append(event(b"second\n"))]
     disk.error = ValueError("a bug")
     disk.gate.set()
     for each in stored:
@@ -153,7 +159,7 @@ def test_after_a_bug_nobody_waits_for_ever_and_closing_raises_it(disk: Disk) -> 
             each.result(PATIENCE_SECONDS)
     assert told.wait(PATIENCE_SECONDS)
     with pytest.raises(NotStoredError):
-        log.append(b"third\n")
+        log.append(event(b"third\n"))
     assert log.problem == "the event log has failed"
     with pytest.raises(ValueError, match="a bug"):
         log.close()
@@ -173,7 +179,7 @@ def test_a_last_file_that_cannot_appear_is_told(log: EventLog, disk: Disk, monke
 def test_files_appear_by_themselves_while_it_runs(tmp_path: Path) -> None:
     log = EventLog(EventFolder(tmp_path, Rotation(after_ms=100)))
     log.open()
-    log.append(b"a\n").result(PATIENCE_SECONDS)
+    log.append(event(b"a\n")).result(PATIENCE_SECONDS)
     until(lambda: plan_folder(str(tmp_path)))
     first = list(read_chunk(plan_folder(str(tmp_path))[0]))
     log.close()
@@ -189,7 +195,7 @@ def test_lines_of_many_threads_are_all_stored_once(tmp_path: Path) -> None:
 
     def send(name: int) -> None:
         for number in range(100):
-            log.append(b"%d-%d\n" % (name, number)).result(PATIENCE_SECONDS)
+            log.append(event(b"%d-%d\n" % (name, number))).result(PATIENCE_SECONDS)
 
     threads = [threading.Thread(target=send, args=(name,)) for name in range(4)]
     for thread in threads:

@@ -44,7 +44,7 @@ class Endpoint:
             with socket.create_server(("127.0.0.1", 0)) as free:
                 self.port = free.getsockname()[1]
         self.config.write_text(
-            f"stream: {{source: {{path: {self.events}}}}}\ntrack: {{port: {self.port}, rotate_after: 1 s}}\n"
+            f"stream: {{source: {{path: {self.events}}}}}\ntrack: {{port: {self.port}, sink: {{rotate_after: 1 s}}}}\n"
         )
 
     @property
@@ -186,7 +186,7 @@ def test_a_folder_and_a_port_have_one_endpoint(endpoint: Endpoint, clients: Clie
         same_folder = start(["track", "--config", str(endpoint.config)], endpoint.folder).wait()
         same_port = start(["track", "--config", str(elsewhere.config)], tmp_path).wait()
     assert (same_folder.code, same_port.code) == (2, 2)
-    assert f"another track endpoint writes to {endpoint.events}: stop it, or give `track.folder`" in same_folder.err
+    assert f"another track endpoint writes to {endpoint.events}: stop it, or" in same_folder.err
     assert f"cannot listen at http://127.0.0.1:{endpoint.port}" in same_port.err
     assert "Traceback" not in same_folder.err + same_port.err
 
@@ -206,11 +206,13 @@ def test_an_address_that_is_not_of_this_machine_is_told() -> None:
 def test_event_files_go_where_the_job_reads_unless_a_folder_is_given() -> None:
     stream = {"source": {"path": "in"}}
     assert event_folder(Settings.model_validate({"stream": stream})) == Path("in")
-    assert event_folder(Settings.model_validate({"stream": stream, "track": {"folder": "out"}})) == Path("out")
+    assert event_folder(Settings.model_validate({"stream": stream, "track": {"sink": {"folder": "out"}}})) == Path(
+        "out"
+    )
 
 
 def test_a_source_that_is_one_file_needs_a_folder_for_the_endpoint(tmp_path: Path) -> None:
     path = tmp_path / "events.jsonl"
     path.touch()
-    with pytest.raises(TrackError, match=r"got the file .*events.jsonl: set `track.folder`"):
+    with pytest.raises(TrackError, match=r"got the file .*events.jsonl: set `track.sink.folder`"):
         event_folder(Settings.model_validate({"stream": {"source": {"path": str(path)}}}))

@@ -8,11 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_learner.events import BadRecord, Heartbeat, decode, ksuid
-from lambda_learner.events.accept import Acceptance, heartbeat_line, stored_line
+from lambda_learner.events.accept import Acceptance, heartbeat_line, stored
 
 NOW_S = 1_795_406_033
 NOW_MS = NOW_S * 1000
 ID = ksuid.encode(NOW_S, b"decision-0000001")
+OTHER = ksuid.encode(NOW_S, b"decision-0000002")
 DECISION = {"message_id": ID, "model": "songs", "item": {"genre": "rock"}, "count": 2, "sample": None}
 REWARD = {"message_id": ID, "model": "songs", "decision_id": ID, "reward": 1.0}
 VERSION_7 = {"type": "decision", "message_id": ID, "model": "songs", "variant": {"$value": 1}, "count": 1}
@@ -24,6 +25,10 @@ JSON = st.recursive(
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["$value", "a", ""]), inner),
     max_leaves=6,
 )
+
+
+def stored_line(body: bytes, **options: Any) -> bytes:
+    return stored(body, **options).line
 
 
 def body_of(fields: dict[str, Any], **changes: Any) -> bytes:
@@ -142,3 +147,20 @@ def test_broken_bodies_become_a_line_or_a_bad_record(fields: dict[str, Any], dat
     position = data.draw(st.integers(0, len(raw) - 1))
     raw[position : position + data.draw(st.integers(0, 3))] = data.draw(st.binary(max_size=3))
     check(bytes(raw))
+
+
+@pytest.mark.parametrize(
+    ("fields", "key"),
+    [
+        (DECISION, ID),
+        (REWARD | {"message_id": OTHER}, ID),
+        (REWARD | {"message_id": OTHER, "count": 1, "item": 1}, OTHER),  # count and decision_id: a decision
+        (RECORD | {"message_id": OTHER}, OTHER),
+    ],
+)
+def test_a_decision_and_its_rewards_have_one_key(fields: dict[str, Any], key: str) -> None:
+    assert stored(body_of(fields), received_ms=NOW_MS).key == key
+
+
+def test_what_names_no_decision_has_its_own_id_as_key() -> None:
+    assert stored(body_of({"message_id": OTHER}), received_ms=NOW_MS, acceptance="original").key == OTHER
