@@ -3,22 +3,40 @@
 from __future__ import annotations
 
 import difflib
-from typing import Any, NamedTuple, get_args, get_origin
+from typing import Annotated, Any, NamedTuple, get_args, get_origin
 
+from pydantic import Tag
 from pydantic.fields import FieldInfo
 
 from config.problems import KeyPath
 from config.sections import Section
 from config.settings import Settings
 
-__all__ = ["hint_for", "what_is_accepted"]
+__all__ = ["hint_for", "kinds_at", "path_in_file", "what_is_accepted"]
 
 
 class _Place(NamedTuple):
-    """Where a path leads: the innermost section on it, and the last key of a section, if one is on it."""
+    """Where a path leads: the innermost section on it, and the last key of a section, if one is on it.
+
+    In pydantic's paths, the kind of a section that may be of several follows its key; `kinds` are those parts.
+    """
 
     section: type[Section]
     field: FieldInfo | None
+    kinds: tuple[int, ...] = ()
+
+
+def path_in_file(path: KeyPath) -> KeyPath:
+    """The path of a key as the file has it, of one as pydantic has it."""
+    kinds = _place(path).kinds
+    return tuple(part for index, part in enumerate(path) if index not in kinds)
+
+
+def kinds_at(path: KeyPath) -> str:
+    """The kinds that a section may be of: "files, kafka or kinesis"."""
+    field = _place(path).field
+    *most, last = _kinds(field) if field else [""]
+    return f"{', '.join(most)} or {last}" if most else last
 
 
 def what_is_accepted(path: KeyPath) -> str:
@@ -40,16 +58,27 @@ def hint_for(path: KeyPath) -> str:
 def _place(path: KeyPath) -> _Place:
     section: type[Section] = Settings
     field: FieldInfo | None = None
-    parts = iter(path)
-    for part in parts:
+    kinds: list[int] = []
+    parts = iter(enumerate(path))
+    for _, part in parts:
         field = _fields(section).get(str(part))
         inner = _section_in(field.annotation) if field else None
+        if field and (of_kind := _kinds(field)):
+            index, kind = next(parts, (-1, None))
+            inner = of_kind.get(str(kind))
+            kinds.append(index)
         if field is None or inner is None:
             break  # a value: what follows lies within it
         section = inner
         if get_origin(field.annotation) is dict and next(parts, None) is not None:
             field = None  # the name of a model: a section without a key of its own
-    return _Place(section, field)
+    return _Place(section, field, tuple(kinds))
+
+
+def _kinds(field: FieldInfo) -> dict[str, type[Section]]:
+    """The sections that a key may hold, by their `kind`; none where it holds one section or a value."""
+    tagged = [get_args(each) for each in get_args(field.annotation) if get_origin(each) is Annotated]
+    return {tag.tag: section for section, *tags in tagged for tag in tags if isinstance(tag, Tag)}
 
 
 def _description(field: FieldInfo) -> str | None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from config.accepted import hint_for, what_is_accepted
+from config.accepted import hint_for, kinds_at, path_in_file, what_is_accepted
 from config.document import Document, read_document
 from config.problems import ConfigError, KeyPath, Problem, shown
 from config.sections import AT_KEY
 from config.settings import Settings
 
 __all__ = ["ConfigError", "load"]
+
+_NO_SUCH_KIND = ("union_tag_invalid", "union_tag_not_found")  # the second where the kind is no text
 
 
 def load(path: str | Path) -> Settings:
@@ -29,7 +31,7 @@ def load(path: str | Path) -> Settings:
 def _problem(details: ErrorDetails, document: Document) -> Problem:
     """What pydantic found, in the words of the file: its key, its value, and what would be accepted."""
     path: KeyPath = details["loc"]
-    if path[-1] == "[key]":
+    if path and path[-1] == "[key]":
         path = path[:-1]
         what = str(details["ctx"]["error"])
     elif details["type"] == AT_KEY:
@@ -37,8 +39,19 @@ def _problem(details: ErrorDetails, document: Document) -> Problem:
         what = f"got {shown(details['ctx']['value'])}: {details['msg']}"
     elif details["type"] == "extra_forbidden":
         what = f"unknown key{hint_for(path)}"
+    elif details["type"] == "missing":
+        what = f"must be given; accepted: {what_is_accepted(path)}"
+    elif details["type"] in _NO_SUCH_KIND:
+        return _wrong_kind(details, document)
     else:
         what = _wrong_value(details, path)
+    path = path_in_file(path)
+    return Problem(path, what, document.line_of(path))
+
+
+def _wrong_kind(details: ErrorDetails, document: Document) -> Problem:
+    path = (*path_in_file(details["loc"]), "kind")
+    what = f"got {shown(details['input']['kind'])}; accepted: {kinds_at(details['loc'])}"
     return Problem(path, what, document.line_of(path))
 
 

@@ -1,90 +1,119 @@
-"""The endpoint as an ASGI application: any path, any method; GET /health and /ready are for supervisors."""
+"""The endpoint as an ASGI application: any path, any method, but for GET of /health, /ready and the pages."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass, field
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass, field
+from typing import TypeAlias
 
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from jobs.track import answers
-from jobs.track.body import BodyError, read_body
-from jobs.track.room import Lease, NoRoomError, Room
+from jobs.track.admission import Admission
+from jobs.track.answers import Answer, Headers, Refusal
+from jobs.track.body import Body
+from jobs.track.outcome import Observer, Outcome
+from jobs.track.room import NoRoomError, Room
+from jobs.track.rules import Rules
 from jobs.track.sink import NotStoredError, Sink
 from lambda_learner.events import BadRecord
-from lambda_learner.events.accept import Acceptance, Stored, stored
 from operators.clock import wall_clock_ms
 
-__all__ = ["App", "Rules"]
+__all__ = ["App", "Page", "Rules"]
+
+_LOG = logging.getLogger(__name__)
+Page: TypeAlias = Callable[[], Answer]
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What is accepted: as strictly as the job reads it, or as loosely as the original endpoint."""
+@dataclass(slots=True)
+class _Visit:
+    """One request, and what is known of it so far."""
 
-    acceptance: Acceptance
-    max_message_bytes: int
-    max_clock_skew_ms: int
-
-    def event(self, body: bytes, received_ms: int) -> Stored:
-        """What is stored of a body, or BadRecord."""
-        return stored(
-            body,
-            received_ms=received_ms,
-            acceptance=self.acceptance,
-            max_message_bytes=self.max_message_bytes,
-            max_clock_skew_ms=self.max_clock_skew_ms,
-        )
+    request: Request
+    body: Body
+    project: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class App:
-    """Answers 200 when the event of a request is durable in the sink."""
+    """Answers 200 when the event of a request is durable in the sink; each request has one outcome.
+
+    Without `admission` nobody is asked for a key; preflights, health and `pages` (by path) never are. `headers` stand
+    on every answer, and are none where the server itself adds CORS.
+    """
 
     sink: Sink
     rules: Rules
-    now_ms: Callable[[], int] = wall_clock_ms
+    _: KW_ONLY
+    admission: Admission | None = None
+    observers: Sequence[Observer] = ()
+    pages: Mapping[str, Page] = field(default_factory=dict)
+    headers: Headers = answers.CORS
     room: Room = field(default_factory=Room)
+    now_ms: Callable[[], int] = wall_clock_ms
+    seconds: Callable[[], float] = time.perf_counter
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request; ASGI's entry."""
-        request = Request(scope, receive)
+        began, request = self.seconds(), Request(scope, receive)
+        visit, answer = _Visit(request, Body(request)), answers.CANCELLED
         try:
-            response = await self._answer(request)
+            answer = await self._answer(visit)
+            if answer.status:
+                await answers.send_answer(answer, send, self.headers)
+        finally:
+            self._observe(visit, answer, self.seconds() - began)
+
+    def _observe(self, visit: _Visit, answer: Answer, seconds: float) -> None:
+        method, path = visit.request.scope["method"], visit.request.scope["path"]
+        outcome = Outcome(method, path, answer.status, answer.reason, visit.project, visit.body.bytes_read, seconds)
+        for observer in self.observers:
+            observer(outcome)
+
+    async def _answer(self, visit: _Visit) -> Answer:
+        try:
+            return self._page(visit.request.scope) or await self._event(visit)
         except ClientDisconnect:
-            return  # nobody is there to answer
-        await response(scope, receive, send)
+            return answers.DISCONNECTED
+        except Refusal as refusal:
+            visit.project = refusal.project or visit.project
+            return refusal.answer
+        except (BadRecord, NoRoomError, NotStoredError) as problem:
+            return _answer_to(problem)
+        except Exception:  # a bug; it must end this request only, with an answer that a page may read
+            _LOG.exception("a request has failed")
+            return answers.error(500, "bug", "the endpoint has failed: its log says how", answers.CLOSE)
 
-    async def _answer(self, request: Request) -> Response:
-        if request.method == "OPTIONS":
-            return answers.preflight()
-        if request.method in ("GET", "HEAD") and request.url.path in ("/health", "/ready"):
-            return self._health(request.url.path)
-        return await self._event(request)
+    def _page(self, scope: Scope) -> Answer | None:
+        """What is answered without an event: preflights, health and pages; None for all else."""
+        method, path = scope["method"], scope["path"]
+        if method == "OPTIONS":
+            return answers.PREFLIGHT
+        if method not in ("GET", "HEAD"):
+            return None
+        if path in ("/health", "/ready"):
+            return answers.NOT_READY if path == "/ready" and self.sink.problem else answers.SUCCESS
+        page = self.pages.get(path)
+        return page() if page else None
 
-    async def _event(self, request: Request) -> Response:
-        try:
-            with self.room.lease() as lease:
-                return await self._store(request, lease)
-        except BodyError as refused:
-            return answers.error(refused.status, str(refused), {"connection": "close"})
-        except BadRecord as bad:
-            return answers.error(400, str(bad))
-        except NoRoomError as problem:
-            return answers.try_again(str(problem), {"connection": "close"})
-        except NotStoredError as problem:
-            return answers.try_again(str(problem))
+    async def _event(self, visit: _Visit) -> Answer:
+        if self.admission is not None:
+            visit.project = self.admission.project(visit.request.scope)
+        with self.room.lease() as lease:
+            body = await visit.body.read(self.rules.max_message_bytes, lease=lease)
+            event = self.rules.event(body, self.now_ms())
+            del body  # not held while the event waits
+            await asyncio.wrap_future(self.sink.append(event))
+        return answers.SUCCESS
 
-    def _health(self, path: str) -> Response:
-        problem = self.sink.problem
-        return answers.try_again(problem) if path == "/ready" and problem else answers.success()
 
-    async def _store(self, request: Request, lease: Lease) -> Response:
-        body = await read_body(request, self.rules.max_message_bytes, lease=lease)
-        event = self.rules.event(body, self.now_ms())
-        del body  # not held while the event waits
-        await asyncio.wrap_future(self.sink.append(event))
-        return answers.success()
+def _answer_to(problem: BadRecord | NoRoomError | NotStoredError) -> Answer:
+    if isinstance(problem, BadRecord):
+        return answers.error(400, problem.reason, str(problem))
+    if isinstance(problem, NoRoomError):
+        return answers.try_again("busy", str(problem), answers.CLOSE)
+    return answers.NOT_STORED

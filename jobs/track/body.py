@@ -8,21 +8,14 @@ from typing import Final, Protocol
 
 from starlette.requests import Request
 
+from jobs.track.answers import CLOSE, Answer, Refusal, error
 from jobs.track.room import Lease
 
-__all__ = ["BodyError", "read_body"]
+__all__ = ["Body"]
 
 BODY_SECONDS: Final = 10.0  # for all of a body; the original's function ended after 6 s
+MAX_DIGITS: Final = 18  # of a length that is read as a number; a longer one is too large in any case
 _GZIP: Final = 31  # zlib's window bits for a gzip header and trailer
-
-
-class BodyError(ValueError):
-    """A body that is not taken, and the HTTP status that says so; the rest of it is not read."""
-
-    def __init__(self, status: int, message: str) -> None:
-        """Take the status and what is wrong."""
-        super().__init__(message)
-        self.status = status
 
 
 class _Coding(Protocol):
@@ -49,52 +42,65 @@ class _Gzip:
     def feed(self, data: bytes, room: int) -> bytes:
         try:
             unpacked = self._stream.decompress(data, room)
-        except zlib.error as error:
-            raise BodyError(400, f"body must be gzip, as its content-encoding says, got {error}") from error
+        except zlib.error as problem:
+            raise Refusal(_no_gzip(f"gzip, as its content-encoding says, got {problem}")) from problem
         if self._stream.unused_data:
-            raise BodyError(400, "body must be one member of gzip, got more after its end")
+            raise Refusal(_no_gzip("one member of gzip, got more after its end"))
         return unpacked
 
     def end(self) -> None:
         if not self._stream.eof:
-            raise BodyError(400, "body must be gzip, as its content-encoding says, got one that breaks off")
+            raise Refusal(_no_gzip("gzip, as its content-encoding says, got one that breaks off"))
 
 
-async def read_body(request: Request, max_bytes: int, *, lease: Lease, seconds: float = BODY_SECONDS) -> bytes:
-    """All of the body, unpacked; raises BodyError, NoRoomError, or ClientDisconnect when the client leaves.
+class Body:
+    """The body of a request; `bytes_read` is what came of it so far, packed or not."""
 
-    Neither what is sent nor what it unpacks to may be longer than `max_bytes`, so no more is ever held; the lease
-    takes the bytes as they come.
-    """
-    declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > max_bytes:
-        raise _too_large(max_bytes, declared)
-    try:
-        async with asyncio.timeout(seconds):
-            return await _unpacked(request, _coding(request), max_bytes, lease=lease)
-    except TimeoutError as error:
-        raise BodyError(408, f"body must arrive within {seconds:g} s") from error
+    def __init__(self, request: Request) -> None:
+        self._request = request
+        self.bytes_read = 0
 
+    async def read(self, max_bytes: int, *, lease: Lease, seconds: float = BODY_SECONDS) -> bytes:
+        """All of it, unpacked; raises Refusal, NoRoomError, or ClientDisconnect when the client leaves.
 
-async def _unpacked(request: Request, coding: _Coding, max_bytes: int, *, lease: Lease) -> bytes:
-    body, sent = bytearray(), 0
-    async for data in request.stream():
-        sent += len(data)
-        unpacked = coding.feed(data, max_bytes - len(body) + 1)
-        if max(sent, len(body) + len(unpacked)) > max_bytes:
-            raise _too_large(max_bytes, "more")
-        lease.take(len(unpacked))
-        body += unpacked
-    coding.end()
-    return bytes(body)
+        Neither what is sent nor what it unpacks to may be longer than `max_bytes`, so no more is ever held; the lease
+        takes the bytes as they come.
+        """
+        declared = self._request.headers.get("content-length", "0")
+        is_number = declared.isascii() and declared.isdigit()
+        if is_number and (len(declared) > MAX_DIGITS or int(declared) > max_bytes):
+            raise Refusal(_too_large(max_bytes, declared))
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._unpacked(_coding(self._request), max_bytes, lease)
+        except TimeoutError as late:
+            raise Refusal(error(408, "timeout", f"body must arrive within {seconds:g} s", CLOSE)) from late
+
+    async def _unpacked(self, coding: _Coding, max_bytes: int, lease: Lease) -> bytes:
+        body = bytearray()
+        async for data in self._request.stream():
+            self.bytes_read += len(data)
+            unpacked = coding.feed(data, max_bytes - len(body) + 1)
+            if max(self.bytes_read, len(body) + len(unpacked)) > max_bytes:
+                raise Refusal(_too_large(max_bytes, "more"))
+            lease.take(len(unpacked))
+            body += unpacked
+        coding.end()
+        return bytes(body)
 
 
 def _coding(request: Request) -> _Coding:
     name = request.headers.get("content-encoding", "identity").strip().lower()
     if name not in ("identity", "gzip", ""):
-        raise BodyError(415, f"content-encoding must be gzip or identity, got {name[:40]}")
+        message = f"content-encoding must be gzip or identity, got {name[:40]}"
+        raise Refusal(error(415, "unknown_coding", message, CLOSE))
     return _Gzip() if name == "gzip" else _Identity()
 
 
-def _too_large(max_bytes: int, got: str) -> BodyError:
-    return BodyError(413, f"body must be at most {max_bytes} bytes, unpacked too (max_message_bytes), got {got}")
+def _no_gzip(rule: str) -> Answer:
+    return error(400, "bad_gzip", f"body must be {rule}", CLOSE)
+
+
+def _too_large(max_bytes: int, got: str) -> Answer:
+    message = f"body must be at most {max_bytes} bytes, unpacked too (max_message_bytes), got {got}"
+    return error(413, "too_large", message, CLOSE)

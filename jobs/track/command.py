@@ -1,10 +1,12 @@
-"""`lambda-learner track`: serves the endpoint until SIGINT or SIGTERM; then all that was answered 200 is visible."""
+"""`lambda-learner track`: serves the endpoint until SIGINT or SIGTERM; what was answered 200 is in the sink then."""
 
 from __future__ import annotations
 
 import os
 import signal
 import socket
+from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -14,47 +16,48 @@ import uvicorn
 
 from config.load import load
 from config.settings import Settings
-from jobs.track.app import App, Rules
-from jobs.track.event_folder import EventFolder, Rotation, TrackError
-from jobs.track.event_log import EventLog
+from jobs.track import openapi
+from jobs.track.access_log import AccessLog, standard_output
+from jobs.track.admission import Admission
+from jobs.track.app import App
+from jobs.track.event_folder import TrackError
+from jobs.track.key_file import KeyFile
+from jobs.track.metrics import Metrics
+from jobs.track.outcome import Observer
+from jobs.track.queued import QueuedSink
+from jobs.track.room import Room
+from jobs.track.rules import Rules
+from jobs.track.server import server_config
+from jobs.track.sinks import open_sink
 
-__all__ = ["event_folder", "listen", "track"]
-
-DRAIN_SECONDS = 15  # for the requests that are there at the end; a body has ten
+__all__ = ["listen", "track"]
 
 
 def track(config: Annotated[Path, typer.Option(help="The YAML configuration file.")]) -> None:
-    """Take decisions and rewards over HTTP as event files; an answer of 200 means that the event is on disk."""
+    """Take decisions and rewards over HTTP; an answer of 200 means that the event is durable in `track.sink`."""
     settings = load(config)
-    folder = event_folder(settings)
-    rotation = Rotation(settings.track.sink.rotate_after_ms, settings.track.sink.rotate_bytes)
-    log = EventLog(EventFolder(folder, rotation), on_bug=_end)
-    recovered = log.open()
-    try:
-        with listen(settings.track.host, settings.track.port) as listening:
-            host, port = listening.getsockname()[:2]
-            more = f"; files recovered from an interrupted run: {recovered}" if recovered else ""
-            typer.echo(f"track: listening at {_url(host, port)}, event files in {folder}{more}", err=True)
-            _serve(App(log, _rules(settings)), listening)
-    finally:
-        log.close()
+    with ExitStack() as stack:
+        keys = settings.track.keys  # read before the sink is open: what raises here leaves no thread behind
+        admission = Admission(stack.enter_context(KeyFile(Path(keys)))) if keys else None
+        log = [stack.enter_context(AccessLog(standard_output()))] if settings.track.access_log else []
+        sink, where = open_sink(settings, _end)
+        stack.callback(sink.close)
+        listening = stack.enter_context(listen(settings.track.host, settings.track.port))
+        host, port = listening.getsockname()[:2]
+        typer.echo(f"track: listening at {_url(host, port)}, {where}", err=True)
+        _serve(_app(settings, sink, admission, log), listening)
 
 
-def event_folder(settings: Settings) -> Path:
-    """Where event files go: `track.sink.folder`, or else where the job reads; TrackError if that is a file."""
-    folder = Path(settings.track.sink.folder or settings.stream.source.path)
-    if folder.exists() and not folder.is_dir():
-        message = f"track.sink.folder: event files need a folder, got the file {folder}: set `track.sink.folder`"
-        raise TrackError(message)
-    return folder
+def _app(settings: Settings, sink: QueuedSink, admission: Admission | None, log: Sequence[Observer]) -> App:
+    rules = Rules(settings.track.accept, settings.stream.max_message_bytes, settings.stream.max_clock_skew_ms)
+    room = Room()
+    metrics = Metrics(sink, room)
+    pages = {"/metrics": metrics.page, "/openapi.json": openapi.page(rules, keys=admission is not None)}
+    return App(sink, rules, admission=admission, observers=[metrics.observe, *log], pages=pages, room=room)
 
 
 def _end() -> None:
     os.kill(os.getpid(), signal.SIGTERM)
-
-
-def _rules(settings: Settings) -> Rules:
-    return Rules(settings.track.accept, settings.stream.max_message_bytes, settings.stream.max_clock_skew_ms)
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -76,22 +79,13 @@ def _url(host: str, port: int) -> str:
 
 def _serve(app: App, listening: socket.socket) -> None:
     """Serve until a signal asks to end, and then the requests that have begun."""
-    config = uvicorn.Config(
-        app,
-        lifespan="off",
-        ws="none",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
 
     def ignore(_number: int, _frame: FrameType | None) -> None:
         """The server's own handlers end it; afterwards it raises the signal again, which must not end the process."""
 
     before = {number: signal.signal(number, ignore) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(server_config(app)).run(sockets=[listening])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

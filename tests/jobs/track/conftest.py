@@ -7,13 +7,15 @@ import json
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from starlette.types import Message
 
 from jobs.track.app import App, Rules
-from jobs.track.room import Room
+from jobs.track.keys import ApiKey, sha256_of
+from jobs.track.outcome import Outcome
 from lambda_learner.events import ksuid
 from lambda_learner.events.accept import Acceptance, Stored
 
@@ -23,6 +25,11 @@ ID = ksuid.encode(NOW_S, b"decision-0000001")
 REWARD = {"message_id": ID, "model": "songs", "decision_id": ID, "reward": 1.0}
 BODY = json.dumps(REWARD).encode()
 MAX_BYTES = 10_000
+CREATED = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+def api_key(text: str, project: str = "shop", **fields: Any) -> ApiKey:
+    return ApiKey(project=project, sha256=sha256_of(text.encode()), created_at=CREATED, **fields)
 
 
 @dataclass(frozen=True)
@@ -70,6 +77,13 @@ class Server:
 
     sink: MemorySink
     app: App
+    outcomes: list[Outcome] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Outcome:
+        """That of the one request there was."""
+        (outcome,) = self.outcomes
+        return outcome
 
     def ask(
         self,
@@ -108,6 +122,8 @@ class Server:
             return None
         start, *bodies = sent
         got = {name.decode(): value.decode() for name, value in start["headers"]}
+        assert len(got) == len(start["headers"])  # none stands twice
+        assert got["content-length"] == str(sum(len(each["body"]) for each in bodies))
         return Answer(start["status"], got, b"".join(each["body"] for each in bodies), read)
 
 
@@ -117,10 +133,13 @@ def serving() -> Callable[..., Server]:
         sink: MemorySink | None = None,
         acceptance: Acceptance = "strict",
         max_message_bytes: int = MAX_BYTES,
-        room: Room | None = None,
+        **more: Any,
     ) -> Server:
         kept = sink or MemorySink()
-        return Server(kept, App(kept, Rules(acceptance, max_message_bytes, 900_000), lambda: NOW_MS, room or Room()))
+        rules = Rules(acceptance, max_message_bytes, 900_000)
+        outcomes: list[Outcome] = []
+        fields = {"observers": (outcomes.append,), "now_ms": lambda: NOW_MS, **more}
+        return Server(kept, App(kept, rules, **fields), outcomes)
 
     return serve
 

@@ -4,12 +4,16 @@ import asyncio
 import gzip
 import json
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from starlette.requests import Request
 from starlette.types import Message
 
-from jobs.track.body import BodyError, read_body
+from jobs.track.answers import Answer as Answered
+from jobs.track.answers import Refusal, page
+from jobs.track.body import Body
+from jobs.track.outcome import Outcome
 from jobs.track.room import Room
 from jobs.track.sink import NotStoredError
 from tests.jobs.track.conftest import BODY, MAX_BYTES, NOW_MS, REWARD, Answer, MemorySink, Server
@@ -140,7 +144,8 @@ def test_a_preflight_is_answered_at_any_path(server: Server, path: str) -> None:
 )
 def test_a_sink_that_refuses_is_answered_with_try_again(serving: Callable[..., Server], sink: MemorySink) -> None:
     answer = serving(sink).ask()
-    assert_refused(answer, 503, "no space left")
+    assert_refused(answer, 503, "cannot be stored at the moment")
+    assert b"no space" not in answer.body
     assert answer.headers["retry-after"] == "1"
 
 
@@ -195,10 +200,12 @@ def test_a_body_that_does_not_come_is_refused() -> None:
         await asyncio.sleep(60)
         return {"type": "http.disconnect"}
 
-    request = Request({"type": "http", "method": "POST", "headers": []}, silence)
-    with pytest.raises(BodyError, match=r"within 0\.01 s") as raised:
-        asyncio.run(read_body(request, MAX_BYTES, lease=Room().lease(), seconds=0.01))
-    assert raised.value.status == 408
+    body = Body(Request({"type": "http", "method": "POST", "headers": []}, silence))
+    with pytest.raises(Refusal) as raised:
+        asyncio.run(body.read(MAX_BYTES, lease=Room().lease(), seconds=0.01))
+    answer = raised.value.answer
+    assert (answer.status, answer.reason) == (408, "timeout")
+    assert b"within 0.01 s" in answer.body
 
 
 @pytest.mark.parametrize(("path", "status"), [("/health", 200), ("/ready", 503)])
@@ -207,3 +214,138 @@ def test_a_disk_that_fails_makes_the_endpoint_unready_but_not_dead(
 ) -> None:
     assert serving().ask(b"", method="GET", path=path).status == 200
     assert serving(MemorySink(problem="no space left")).ask(b"", method="GET", path=path).status == status
+
+
+def test_a_head_of_health_is_answered_like_a_get(server: Server) -> None:
+    assert server.ask(b"", method="HEAD", path="/health").status == 200
+
+
+# pages
+
+
+def test_a_page_is_given_with_its_type_and_only_to_a_get(serving: Callable[..., Server]) -> None:
+    server = serving(pages={"/metrics": lambda: page(b"requests 7", "text/plain; version=0.0.4")})
+    answer = server.ask(b"", method="GET", path="/metrics")
+    assert (answer.status, answer.body, answer.headers["content-type"]) == (
+        200,
+        b"requests 7",
+        "text/plain; version=0.0.4",
+    )
+    assert answer.headers["access-control-allow-origin"] == "*"
+    assert server.sink.lines == []
+    assert server.ask(path="/metrics").status == 200
+    assert len(server.sink.lines) == 1
+
+
+def test_a_server_that_adds_the_headers_of_cors_itself_gets_none_from_the_application(
+    serving: Callable[..., Server],
+) -> None:
+    assert not [name for name in serving(headers=()).ask().headers if name.startswith("access-control")]
+
+
+# outcomes
+
+
+@pytest.mark.parametrize(
+    ("request_", "status", "reason", "bytes_read"),
+    [
+        ({}, 200, "", len(BODY)),
+        ({"body": gzip.compress(BODY), "headers": GZIP}, 200, "", len(gzip.compress(BODY))),
+        ({"body": b"", "method": "OPTIONS"}, 200, "", 0),
+        ({"body": b"", "method": "GET", "path": "/health"}, 200, "", 0),
+        ({"body": b"{"}, 400, "not_json", 1),
+        ({"body": BODY.replace(b"1.0", b"null")}, 400, "bad_reward", len(BODY) + 1),
+        ({"body": BODY, "headers": GZIP}, 400, "bad_gzip", len(BODY)),
+        ({"headers": {"content-encoding": "br"}}, 415, "unknown_coding", 0),
+        ({"headers": {"content-length": "99999"}}, 413, "too_large", 0),
+        ({"body": [b" " * 6_000, b" " * 6_000, b" "]}, 413, "too_large", 12_000),
+    ],
+)
+def test_a_request_has_one_outcome(
+    server: Server, request_: dict[str, Any], status: int, reason: str, bytes_read: int
+) -> None:
+    server.ask(**request_)
+    outcome = server.outcome
+    assert (outcome.status, outcome.reason, outcome.bytes_read) == (status, reason, bytes_read)
+    assert (outcome.method, outcome.path) == (request_.get("method", "POST"), request_.get("path", "/"))
+    assert outcome.project is None
+
+
+@pytest.mark.parametrize(
+    ("sink", "path", "reason"),
+    [
+        (MemorySink(error=NotStoredError("full")), "/", "not_stored"),
+        (MemorySink(problem="full"), "/ready", "not_ready"),
+    ],
+)
+def test_a_sink_that_fails_has_a_reason(
+    serving: Callable[..., Server], sink: MemorySink, path: str, reason: str
+) -> None:
+    server = serving(sink)
+    server.ask(method="POST" if path == "/" else "GET", path=path)
+    assert (server.outcome.status, server.outcome.reason) == (503, reason)
+
+
+def test_a_request_without_room_is_busy(serving: Callable[..., Server]) -> None:
+    server = serving(room=Room(10))
+    server.ask()
+    assert (server.outcome.status, server.outcome.reason) == (503, "busy")
+
+
+def test_every_observer_is_told(serving: Callable[..., Server]) -> None:
+    first: list[Outcome] = []
+    second: list[Outcome] = []
+    serving(observers=(first.append, second.append)).ask()
+    assert len(first) == 1
+    assert first == second
+
+
+def test_an_outcome_has_the_seconds_between_head_and_answer(serving: Callable[..., Server]) -> None:
+    clock = iter([7.0, 7.25])
+    server = serving(seconds=lambda: next(clock))
+    server.ask()
+    assert server.outcome.seconds == 0.25
+
+
+def test_a_client_that_leaves_has_an_outcome_without_a_status(server: Server) -> None:
+    asyncio.run(server.call([], "POST", "/", {}))
+    assert (server.outcome.status, server.outcome.reason) == (0, "disconnected")
+
+
+def test_a_request_that_is_cancelled_has_an_outcome_without_a_status(serving: Callable[..., Server]) -> None:
+    server = serving(MemorySink(slow=True))
+
+    async def cancel() -> None:
+        asking = asyncio.create_task(server.call([BODY], "POST", "/", {}))
+        while not server.sink.futures:
+            await asyncio.sleep(0)
+        asking.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await asking
+
+    asyncio.run(cancel())
+    assert (server.outcome.status, server.outcome.reason, server.outcome.bytes_read) == (0, "cancelled", len(BODY))
+
+
+def test_a_bug_is_answered_and_logged_and_the_next_request_is_served(
+    serving: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    server = serving(MemorySink(full=KeyError("a bug")))
+    assert_refused(server.ask(), 500, "the endpoint has failed")
+    assert (server.outcome.status, server.outcome.reason) == (500, "bug")
+    (record,) = caplog.records
+    assert record.exc_info is not None
+    assert "a bug" in str(record.exc_info[1])
+    server.sink.full = None
+    assert server.ask().status == 200
+
+
+def test_a_page_that_fails_is_a_bug_like_any_other(
+    serving: Callable[..., Server], caplog: pytest.LogCaptureFixture
+) -> None:
+    def broken() -> Answered:
+        raise ZeroDivisionError
+
+    server = serving(pages={"/metrics": broken})
+    assert_refused(server.ask(b"", method="GET", path="/metrics"), 500, "the endpoint has failed")
+    assert "ZeroDivisionError" in caplog.text

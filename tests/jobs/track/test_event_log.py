@@ -11,8 +11,10 @@ from pathlib import Path
 import pytest
 
 from jobs.track.event_folder import EventFolder, Rotation, TrackError
-from jobs.track.event_log import LINE_BYTES, EventLog
+from jobs.track.event_log import EventLog
+from jobs.track.queued import QueuedSink
 from jobs.track.sink import NotStoredError
+from jobs.track.waiting import LINE_BYTES
 from lambda_learner.events.accept import Stored
 from operators.files import Line, plan_folder, read_chunk
 
@@ -69,11 +71,11 @@ def disk() -> Disk:
 
 
 @pytest.fixture
-def log(disk: Disk) -> EventLog:
-    return EventLog(disk, max_waiting_bytes=5 * (LINE_BYTES + 10))
+def log(disk: Disk) -> QueuedSink:
+    return QueuedSink(EventLog(disk), max_waiting_bytes=5 * (LINE_BYTES + 10))
 
 
-def held_up(log: EventLog, disk: Disk) -> Future[None]:
+def held_up(log: QueuedSink, disk: Disk) -> Future[None]:
     """Make the disk busy with a first line."""
     disk.gate.clear()
     first = log.append(event(b"first\n"))
@@ -81,7 +83,7 @@ def held_up(log: EventLog, disk: Disk) -> Future[None]:
     return first
 
 
-def test_no_line_is_stored_before_the_disk_says_so(log: EventLog, disk: Disk) -> None:
+def test_no_line_is_stored_before_the_disk_says_so(log: QueuedSink, disk: Disk) -> None:
     log.open()
     first = held_up(log, disk)
     assert not first.done()
@@ -90,7 +92,7 @@ def test_no_line_is_stored_before_the_disk_says_so(log: EventLog, disk: Disk) ->
     log.close()
 
 
-def test_lines_that_gather_while_the_disk_is_busy_are_written_together(log: EventLog, disk: Disk) -> None:
+def test_lines_that_gather_while_the_disk_is_busy_are_written_together(log: QueuedSink, disk: Disk) -> None:
     log.open()
     stored = [held_up(log, disk), *(log.append(event(b"%d\n" % number)) for number in range(3))]
     disk.gate.set()
@@ -100,7 +102,7 @@ def test_lines_that_gather_while_the_disk_is_busy_are_written_together(log: Even
     log.close()
 
 
-def test_more_than_may_wait_is_refused_until_there_is_room(log: EventLog, disk: Disk) -> None:
+def test_more_than_may_wait_is_refused_until_there_is_room(log: QueuedSink, disk: Disk) -> None:
     log.open()
     stored = [held_up(log, disk), *(log.append(event(b"0123456789")) for _ in range(4))]
     with pytest.raises(NotStoredError, match=r"more than \d+ bytes of events wait"):
@@ -113,7 +115,7 @@ def test_more_than_may_wait_is_refused_until_there_is_room(log: EventLog, disk: 
 
 
 def test_a_disk_error_refuses_the_lines_that_met_it_and_only_them(
-    log: EventLog, disk: Disk, caplog: pytest.LogCaptureFixture
+    log: QueuedSink, disk: Disk, caplog: pytest.LogCaptureFixture
 ) -> None:
     log.open()
     with caplog.at_level(logging.INFO):
@@ -133,7 +135,7 @@ def test_a_disk_error_refuses_the_lines_that_met_it_and_only_them(
     log.close()
 
 
-def test_closing_stores_what_waits_and_then_takes_no_more(log: EventLog, disk: Disk) -> None:
+def test_closing_stores_what_waits_and_then_takes_no_more(log: QueuedSink, disk: Disk) -> None:
     log.open()
     stored = [held_up(log, disk), log.append(event(b"second\n"))]
     closing = threading.Thread(target=log.close)
@@ -149,7 +151,7 @@ def test_closing_stores_what_waits_and_then_takes_no_more(log: EventLog, disk: D
 
 def test_after_a_bug_nobody_waits_for_ever_and_closing_raises_it(disk: Disk) -> None:
     told = threading.Event()
-    log = EventLog(disk, on_bug=told.set)
+    log = QueuedSink(EventLog(disk), on_bug=told.set)
     log.open()
     stored = [held_up(log, disk), log.append(event(b"second\n"))]
     disk.error = ValueError("a bug")
@@ -160,12 +162,12 @@ def test_after_a_bug_nobody_waits_for_ever_and_closing_raises_it(disk: Disk) -> 
     assert told.wait(PATIENCE_SECONDS)
     with pytest.raises(NotStoredError):
         log.append(event(b"third\n"))
-    assert log.problem == "the event log has failed"
+    assert log.problem == "the sink has failed"
     with pytest.raises(ValueError, match="a bug"):
         log.close()
 
 
-def test_a_last_file_that_cannot_appear_is_told(log: EventLog, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_last_file_that_cannot_appear_is_told(log: QueuedSink, disk: Disk, monkeypatch: pytest.MonkeyPatch) -> None:
     def failing(now_ms: int) -> None:
         message = "no space left"
         raise OSError(message)
@@ -177,7 +179,7 @@ def test_a_last_file_that_cannot_appear_is_told(log: EventLog, disk: Disk, monke
 
 
 def test_files_appear_by_themselves_while_it_runs(tmp_path: Path) -> None:
-    log = EventLog(EventFolder(tmp_path, Rotation(after_ms=100)))
+    log = QueuedSink(EventLog(EventFolder(tmp_path, Rotation(after_ms=100))))
     log.open()
     log.append(event(b"a\n")).result(PATIENCE_SECONDS)
     until(lambda: plan_folder(str(tmp_path)))
@@ -190,7 +192,7 @@ def test_files_appear_by_themselves_while_it_runs(tmp_path: Path) -> None:
 
 
 def test_lines_of_many_threads_are_all_stored_once(tmp_path: Path) -> None:
-    log = EventLog(EventFolder(tmp_path, Rotation(after_ms=50)))
+    log = QueuedSink(EventLog(EventFolder(tmp_path, Rotation(after_ms=50))))
     log.open()
 
     def send(name: int) -> None:
