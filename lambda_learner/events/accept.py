@@ -61,7 +61,8 @@ def stored(
 
 def _key(fields: Fields) -> str:
     decision_id = fields.get("decision_id") if fields.get("count") is None else None
-    return str(decision_id or fields["message_id"])
+    is_id = isinstance(decision_id, str) and _MESSAGE_ID.fullmatch(decision_id)
+    return str(decision_id if is_id else fields["message_id"])
 
 
 def heartbeat_line(time_ms: int) -> bytes:

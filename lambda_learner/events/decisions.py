@@ -1,18 +1,19 @@
-"""Decisions and rewards as protocol 8 has them (spec/improve_protocol.md §2, §3); version 7 is translated."""
+"""Decisions and rewards as protocol 8 has them (spec/improve_protocol.md §2, §3); version 7 is translated.
+
+What a decision may have beyond the protocol is in optional.py.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Final
+from typing import Any
 
 from lambda_learner.events import version7
 from lambda_learner.events.bad_record import BadRecord, show
 from lambda_learner.events.fields import Fields, canonical_json, id_ms, missing
+from lambda_learner.events.optional import OPTIONAL, check_item, optional
 from lambda_learner.events.schema import Decision, Reward
 
 __all__ = ["decision", "reward"]
-
-# Unknown to the protocol but kept in the payload: evaluation off policy needs them.
-_KEPT: Final = ("candidates", "model_version", "propensity")
 
 
 def decision(fields: Fields, *, model: str, decision_ms: int, arrival_ms: int) -> Decision:
@@ -26,7 +27,7 @@ def decision(fields: Fields, *, model: str, decision_ms: int, arrival_ms: int) -
         fields, runners_up = version7.translate(fields, count)
     item, context = fields.get("item"), fields.get("context")
     message_id: str = fields["message_id"]
-    payload = {"context": context, "count": count, "item": item, "message_id": message_id, "model": model}
+    payload: Fields = {"context": context, "count": count, "item": item, "message_id": message_id, "model": model}
     sample, has_sample = None, "sample" in fields
     if has_sample:
         sample = payload["sample"] = fields["sample"]
@@ -34,10 +35,12 @@ def decision(fields: Fields, *, model: str, decision_ms: int, arrival_ms: int) -
             raise _unexpected_sample(sample)
     if runners_up:
         payload["runners_up"] = runners_up  # how many candidates the sample stands for depends on it
-    for name in _KEPT:
+    for name in OPTIONAL:
         if fields.get(name) is not None:
-            payload[name] = fields[name]
+            payload[name] = optional(name, fields[name], count=count)
     text = canonical_json(payload)
+    if "candidates" in payload:
+        check_item(payload["candidates"], item)
     event_ms = decision_ms if decision_ms < arrival_ms else arrival_ms
     return Decision(
         message_id, model, item, count, context, has_sample, sample, decision_ms, arrival_ms, event_ms, text

@@ -31,10 +31,14 @@ def read_reward(value: object) -> Reward:
     return event
 
 
-def reason(**fields: Any) -> str:
+def refusal(**fields: Any) -> BadRecord:
     with pytest.raises(BadRecord) as caught:
         read(**fields)
-    return caught.value.reason
+    return caught.value
+
+
+def reason(**fields: Any) -> str:
+    return refusal(**fields).reason
 
 
 @pytest.mark.parametrize("count", [0, -1, 3.0, 2.5, "3", False, [], {}, 2**70])
@@ -88,9 +92,70 @@ def test_the_payload_has_sorted_keys_at_every_depth_and_no_arrival() -> None:
 
 def test_the_payload_keeps_what_off_policy_work_needs() -> None:
     extras = {"candidates": [1, 2], "propensity": 0.5, "model_version": "v3"}
-    kept = json.loads(read_decision(count=2, sample=2, **extras).payload)
+    kept = json.loads(read_decision(count=2, item=1, sample=2, **extras).payload)
     assert {name: kept[name] for name in extras} == extras
-    assert "propensity" not in json.loads(read_decision(count=2, propensity=None).payload)
+
+
+@pytest.mark.parametrize("name", ["candidates", "propensity", "model_version"])
+def test_a_null_optional_field_is_an_absent_one(name: str) -> None:
+    assert read_decision(count=2, **{name: None}).payload == read_decision(count=2).payload
+
+
+def test_a_version_7_decision_has_the_same_optional_fields() -> None:
+    extras = {"candidates": ["a", "b", {}], "propensity": 1, "model_version": "v3"}
+    version_7 = {"type": "decision", "variant": {"$value": "a"}, "count": 3, "runners_up": ["b"], "sample": {}}
+    kept = json.loads(read_decision(**version_7, **extras).payload)
+    assert {name: kept[name] for name in extras} == extras
+    assert refusal(**version_7, candidates=["b", "c", {}]).reason == "bad_candidates"
+
+
+@pytest.mark.parametrize("item", [None, 1, True, "é", [1, ["a"]], {"a": {"b": None}}])
+def test_candidates_are_any_json_with_the_item_among_them(item: object) -> None:
+    assert json.loads(read_decision(count=2, item=item, candidates=["other", item]).payload)["candidates"][1] == item
+    assert "must hold the item" in str(refusal(count=2, item=item, candidates=["x", "y"]))
+
+
+def test_an_integer_and_the_equal_float_are_one_candidate() -> None:
+    assert read_decision(count=2, item=1, candidates=[1.0, 2.0])
+
+
+@pytest.mark.parametrize("candidates", ["ab", {}, 2, True, [], [1], [1, 2, 3]])
+def test_candidates_that_are_no_list_of_count_items_are_refused(candidates: object) -> None:
+    refused = refusal(count=2, item=1, candidates=candidates)
+    assert (refused.reason, refused.field) == ("bad_candidates", "candidates")
+    assert "count = 2" in str(refused)
+
+
+@pytest.mark.parametrize("propensity", [1, 1.0, 0.5, 1e-300])
+def test_a_propensity_is_a_number_over_0_and_up_to_1(propensity: float) -> None:
+    assert json.loads(read_decision(count=2, propensity=propensity).payload)["propensity"] == propensity
+
+
+@pytest.mark.parametrize("propensity", [0, 0.0, -0.5, 1.0000001, 2, "0.5", True, [], {}, 2**70])
+def test_what_is_no_propensity_is_refused(propensity: object) -> None:
+    refused = refusal(count=2, propensity=propensity)
+    assert (refused.reason, refused.field) == ("bad_propensity", "propensity")
+
+
+def test_a_model_version_is_a_text_of_1_to_256_characters() -> None:
+    assert read_decision(count=2, model_version="é" * 256)
+    wrongs: list[Any] = ["", "é" * 257, 3, True, ["v3"], {}]
+    for wrong in wrongs:
+        refused = refusal(count=2, model_version=wrong)
+        assert (refused.reason, refused.field) == ("bad_model_version", "model_version")
+
+
+def test_optional_fields_of_a_reward_are_unknown_fields() -> None:
+    assert read(decision_id=OTHER_ID, reward=1, candidates=0, propensity=0, model_version=0)
+
+
+def test_candidates_nested_too_deep_are_refused() -> None:
+    def nested(depth: int) -> Any:
+        return [nested(depth - 1)] if depth else 1
+
+    deep = nested(240)
+    assert read_decision(count=2, item=deep, candidates=[deep, 1])
+    assert reason(count=2, item=nested(450), candidates=[nested(450), 1]) == "too_deep"
 
 
 def test_integers_over_64_bits_become_floats() -> None:
