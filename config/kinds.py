@@ -14,11 +14,13 @@ from lambda_learner.features import FeatureSpec
 from lambda_learner.features.paths import split_path
 from lambda_learner.learn.state import ESTIMATE
 from lambda_learner.publish.keys import generation_key
+from lambda_learner.publish.s3_address import SCHEME, check_endpoint, check_region, parse_address
 
 __all__ = [
     "AtLeastOne",
     "BucketUrl",
     "Duration",
+    "Endpoint",
     "EntityPaths",
     "Factor",
     "FeaturePaths",
@@ -30,6 +32,7 @@ __all__ = [
     "PlainName",
     "Positive",
     "RateMs",
+    "Region",
     "SecondsMs",
     "Text",
     "TickMs",
@@ -70,16 +73,15 @@ def _check_model(name: str) -> str:
     return name
 
 
-def _local(url: str) -> str:
-    """The `file:` form of a bucket's address, with file:///a written as file:/a."""
-    if url.startswith("s3:"):
-        message = "S3 buckets are not in this version"
-        raise ValueError(message)
+def _bucket(url: str) -> str:
+    """A bucket's address: of S3 as it is, of a folder in its `file:` form, with file:///a written as file:/a."""
+    if url.startswith(SCHEME):
+        return str(parse_address(url))
     path = url.removeprefix("file:")
     if path.startswith("///"):
         path = path[2:]
     if path == url or not path.strip() or path.startswith("//"):
-        message = "not of the form file:PATH"
+        message = "not of the form file:PATH or s3://BUCKET/PREFIX"
         raise ValueError(message)
     return f"file:{path}"
 
@@ -147,8 +149,12 @@ PlainName = Annotated[str, Field(pattern="^[a-z0-9]+$", description="lower-case 
 ModelName = Annotated[str, AfterValidator(_check_model)]
 Folder = Annotated[str, AfterValidator(_folder), Field(description="the path of a folder")]
 BucketUrl = Annotated[
-    str, AfterValidator(_local), Field(description="file:PATH, such as file:bucket/models, for a folder")
+    str,
+    AfterValidator(_bucket),
+    Field(description="file:PATH, such as file:bucket/models, for a folder, or s3://BUCKET/PREFIX"),
 ]
+Endpoint = Annotated[str, AfterValidator(check_endpoint), Field(description="http://HOST:PORT or https://HOST")]
+Region = Annotated[str, AfterValidator(check_region), Field(description="the name of a region, such as eu-west-1")]
 EntityPaths = Annotated[
     tuple[str, ...],
     BeforeValidator(_list_of_text),

@@ -1,4 +1,4 @@
-"""The bucket as a store of whole objects with compare-and-set; here a local folder.
+"""The bucket as a store of whole objects with compare-and-set; here a local folder (S3: `s3_store`).
 
 A store gives: atomic puts (a reader sees the old object or the new one), read after write, and `put_if`,
 which writes only over the object whose etag is given (If-Match; None: If-None-Match *).
@@ -16,6 +16,8 @@ from typing import NamedTuple, Protocol
 
 from lambda_learner.disk import make_folders, sync_folder, write_file
 from lambda_learner.publish.errors import PreconditionFailed, StoreError
+from lambda_learner.publish.object_keys import check_key, check_prefix
+from lambda_learner.publish.s3_address import SCHEME, masked, parse_address
 
 __all__ = [
     "FolderStore",
@@ -49,7 +51,10 @@ class ObjectInfo(NamedTuple):
 
 
 class Store(Protocol):
-    """Whole objects under keys such as `a/b/c.json`."""
+    """Whole objects under keys such as `a/b/c.json` (`object_keys` says which; others are a ValueError).
+
+    Safe for threads, processes and pickling. What cannot be done is a StoreError, within bounded time.
+    """
 
     def get(self, key: str) -> Object | None:
         """Give the object, or None if there is none."""
@@ -112,7 +117,8 @@ class FolderStore:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Give the objects whose key starts with the prefix, in order of key."""
-        for key in sorted(key for key in self._keys(prefix.rpartition("/")[0]) if key.startswith(prefix)):
+        folder = check_prefix(prefix).rpartition("/")[0]
+        for key in sorted(key for key in self._keys(folder) if key.startswith(prefix)):
             try:
                 status = self._path(key).stat()
             except FileNotFoundError:
@@ -129,11 +135,7 @@ class FolderStore:
             sync_folder(path.parent)
 
     def _path(self, key: str) -> Path:
-        parts = key.split("/")
-        if any(not part or part.startswith(".") or "\0" in part or "\\" in part for part in parts):
-            message = f"a key is names joined by '/', none empty or with a leading '.', got {key!r}"
-            raise ValueError(message)
-        return self._root.joinpath(*parts)
+        return self._root.joinpath(*check_key(key).split("/"))
 
     def _keys(self, folder: str) -> Iterator[str]:
         start = self._path(folder) if folder else self._root
@@ -164,13 +166,18 @@ class FolderStore:
 
 
 def open_store(url: str | Path) -> Store:
-    """Open the store that `file:path` or a plain path names; nothing is read or written yet."""
+    """Open the store that `file:path`, a plain path or `s3://bucket/prefix` names; nothing is read or written yet.
+
+    `s3://bucket/prefix?endpoint=URL&region=NAME` names the server too (`s3_address`).
+    """
     text = str(url)
     scheme, colon, rest = text.partition(":")
     if isinstance(url, Path) or not colon or "/" in scheme:
         rest = text
+    elif text.startswith(SCHEME):
+        return _open_s3(text)
     elif scheme != "file":
-        message = f"bucket must be file:PATH or a path, got {text!r}"
+        message = f"bucket must be file:PATH, a path or s3://BUCKET/PREFIX, got an address that begins with {scheme}:"
         raise StoreError(message)
     elif rest.startswith("///"):
         rest = rest[2:]
@@ -178,6 +185,22 @@ def open_store(url: str | Path) -> Store:
         message = f"bucket must name a folder, got {text!r}"
         raise StoreError(message)
     return FolderStore(rest)
+
+
+def _open_s3(url: str) -> Store:
+    try:
+        address = parse_address(url)
+    except ValueError as error:
+        message = f"bucket {error}, got {masked(url)!r}"
+        raise StoreError(message) from error
+    try:
+        from lambda_learner.publish.s3_store import S3Store  # noqa: PLC0415 - boto3 is an extra
+    except ModuleNotFoundError as error:
+        if error.name is None or error.name.partition(".")[0] not in {"boto3", "botocore"}:
+            raise
+        message = f"bucket {address.place} needs boto3, which is not installed: pip install 'lambda-learner-flink[s3]'"
+        raise StoreError(message) from error
+    return S3Store(address)
 
 
 def etag_of(data: bytes) -> str:

@@ -1,15 +1,16 @@
-"""Real processes on one folder: races and a kill -9."""
+"""Real processes on one folder and on one bucket of S3: races and a kill -9."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from lambda_learner.publish.store import FolderStore, etag_of
+from lambda_learner.publish.store import open_store
 
 ROOT = Path(__file__).parents[3]
 
@@ -18,37 +19,39 @@ import sys, time
 from pathlib import Path
 from lambda_learner.publish import *
 root, me = Path(sys.argv[1]), sys.argv[2]
-store = open_store(root / "bucket")
+store = open_store(sys.argv[3])
 (root / f"ready-{me}").touch()
 while not (root / "go").exists():
     time.sleep(0.001)
 """
 
 
-def _start(script: str, root: Path, me: str) -> subprocess.Popen[str]:
+def _start(script: str, root: Path, url: str, me: str) -> subprocess.Popen[str]:
     return subprocess.Popen(
-        [sys.executable, "-c", START + script, str(root), me], stdout=subprocess.PIPE, text=True, cwd=ROOT
+        [sys.executable, "-c", START + script, str(root), me, url], stdout=subprocess.PIPE, text=True, cwd=ROOT
     )
 
 
-def _race(script: str, root: Path, racers: int) -> list[str]:
+def _race(script: str, root: Path, url: str, racers: int) -> list[str]:
     """Start the script in several processes at the same moment and give what each has printed."""
-    started = [_start(script, root, str(number)) for number in range(racers)]
-    _wait_for([root / f"ready-{number}" for number in range(racers)])
+    started = [_start(script, root, url, str(number)) for number in range(racers)]
+    _wait_for(lambda: all((root / f"ready-{number}").exists() for number in range(racers)))
     (root / "go").touch()
     outputs = [process.communicate(timeout=60)[0].strip() for process in started]
     assert [process.returncode for process in started] == [0] * racers
     return outputs
 
 
-def _wait_for(paths: list[Path]) -> None:
+def _wait_for(is_so: Callable[[], bool]) -> None:
     deadline = time.monotonic() + 60
-    while not all(path.exists() for path in paths):
+    while not is_so():
         assert time.monotonic() < deadline
         time.sleep(0.005)
 
 
-def test_of_processes_that_write_over_the_same_object_exactly_one_wins_each_round(tmp_path: Path) -> None:
+def test_of_processes_that_write_over_the_same_object_exactly_one_wins_each_round(
+    tmp_path: Path, bucket_url: str
+) -> None:
     script = """
 wins = 0
 for number in range(100):
@@ -59,11 +62,11 @@ for number in range(100):
         pass
 print(wins)
 """
-    wins = [int(output) for output in _race(script, tmp_path, 3)]
+    wins = [int(output) for output in _race(script, tmp_path, bucket_url, 3)]
     assert sum(wins) == 100
 
 
-def test_no_increment_by_compare_and_set_is_lost_between_processes(tmp_path: Path) -> None:
+def test_no_increment_by_compare_and_set_is_lost_between_processes(tmp_path: Path, bucket_url: str) -> None:
     script = """
 done = 0
 while done < 50:
@@ -75,14 +78,14 @@ while done < 50:
     except PreconditionFailed:
         pass
 """
-    _race(script, tmp_path, 3)
-    found = FolderStore(tmp_path / "bucket").get("counter")
+    _race(script, tmp_path, bucket_url, 3)
+    found = open_store(bucket_url).get("counter")
     assert found is not None
     assert found.data == b"150"
 
 
 def test_of_two_writers_of_one_window_exactly_one_commits_and_the_shard_is_its_content(
-    tmp_path: Path,
+    tmp_path: Path, bucket_url: str
 ) -> None:
     script = """
 import numpy as np
@@ -92,7 +95,7 @@ for close_ms in range(1000, 41_000, 1000):
     if writer.publish(close_ms, [mine]) is not None:
         print(close_ms)
 """
-    outputs = _race(script, tmp_path, 2)
+    outputs = _race(script, tmp_path, bucket_url, 2)
     committed = [set(map(int, output.split())) for output in outputs]
     assert committed[0] | committed[1] >= {40_000}
     assert not committed[0] & committed[1]
@@ -101,33 +104,33 @@ held = read_shard(store, "movies", "g", 0)
 print(held["e"].close_ms, held["e"].count, read_manifest(store, "movies", "g", 0).manifest.committed_close_ms)
 """
     winner = 0 if 40_000 in committed[0] else 1
-    assert _race(check, tmp_path, 1) == [f"40000 {winner} 40000"]
+    assert _race(check, tmp_path, bucket_url, 1) == [f"40000 {winner} 40000"]
 
 
-def test_of_two_jobs_that_claim_a_new_bucket_exactly_one_owns_it(tmp_path: Path) -> None:
+def test_of_two_jobs_that_claim_a_new_bucket_exactly_one_owns_it(tmp_path: Path, bucket_url: str) -> None:
     script = """
 try:
     print(claim(store, f"job-{me}", take_over=False))
 except OwnedByAnother:
     print("refused")
 """
-    assert sorted(_race(script, tmp_path, 2)) == ["1", "refused"]
+    assert sorted(_race(script, tmp_path, bucket_url, 2)) == ["1", "refused"]
 
 
 @pytest.mark.timeout(120)
-def test_a_writer_killed_at_any_moment_leaves_a_whole_object(tmp_path: Path) -> None:
+def test_a_writer_killed_at_any_moment_leaves_a_whole_object(tmp_path: Path, bucket_url: str) -> None:
     script = """
 number = 0
 while True:
     number += 1
     store.put("folder/object", bytes([number % 256]) * 300_000)
 """
-    store = FolderStore(tmp_path / "bucket")
+    store = open_store(bucket_url)
     (tmp_path / "go").touch()
     for number in range(4):
-        (tmp_path / f"ready-{number}").unlink(missing_ok=True)
-        process = _start(script, tmp_path, str(number))
-        _wait_for([tmp_path / f"ready-{number}", tmp_path / "bucket" / "folder" / "object"])
+        store.delete("folder/object")
+        process = _start(script, tmp_path, bucket_url, str(number))
+        _wait_for(lambda: store.get("folder/object") is not None)
         time.sleep(0.01 * number)
         process.kill()
         process.communicate()
@@ -136,6 +139,6 @@ while True:
         assert len(found.data) == 300_000
         assert len(set(found.data)) == 1
         assert [info.key for info in store.list("")] == ["folder/object"]
-    store.put("folder/other", b"x")
-    assert etag_of(b"x") == store.put_if("folder/other", b"x", etag_of(b"x"))
+    etag = store.put_if("folder/other", b"x", None)
+    assert store.put_if("folder/other", b"x", etag) == etag
     assert not (tmp_path / "bucket" / "folder" / ".tmp").exists()

@@ -101,7 +101,7 @@ def test_wrong_options_are_refused_at_once(bucket: Any) -> None:
     with pytest.raises(ValueError, match="model must be"):
         Ranker(bucket.store, "../movies")
     with pytest.raises(StoreError, match="bucket must be"):
-        Ranker("s3://bucket", "movies")
+        Ranker("http://bucket", "movies")
 
 
 def test_the_same_seed_gives_the_same_ranking(bucket: Any) -> None:
