@@ -11,10 +11,11 @@ from typing import Annotated, Literal, LiteralString
 from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
+from config.bridge import Bridge
+from config.bucket import Bucket
 from config.kinds import (
     MAX_PARALLELISM,
     AtLeastOne,
-    BucketUrl,
     Duration,
     EntityPaths,
     Factor,
@@ -31,13 +32,13 @@ from config.kinds import (
     TickMs,
 )
 from config.sections import AT_KEY, Section
+from config.source import FileSource, Source
 from config.track import Track
 from config.training import Training
 from lambda_learner.learn.state import ESTIMATE
 
 __all__ = [
     "Bucket",
-    "FileSource",
     "Forgetting",
     "Intercept",
     "Learner",
@@ -48,27 +49,10 @@ __all__ = [
 ]
 
 
-class FileSource(Section):
-    """JSON lines in a file or a folder of files; `follow` takes in the files that appear later."""
-
-    kind: Annotated[Literal["files"], Field(description="files")] = "files"
-    path: Annotated[Folder, Field(description="the path of a file or folder")] = "data/events"
-    follow: Annotated[bool, Field(description="true or false")] = False
-
-    @model_validator(mode="before")
-    @classmethod
-    def _only_files(cls, value: object) -> object:
-        kind = value.get("kind") if isinstance(value, dict) else None
-        if kind in ("kafka", "kinesis"):
-            message: LiteralString = "this version reads files only; accepted: files"
-            raise PydanticCustomError(AT_KEY, message, {"key": "kind", "value": kind})
-        return value
-
-
 class Stream(Section):
     """Where events come from and how the streaming job runs."""
 
-    source: FileSource = FileSource()
+    source: Source = FileSource()
     clock: Annotated[Literal["events", "wall"], Field(description="events or wall")] = "events"
     idle_timeout_ms: Annotated[TickMs, Field(description="a duration of at least 1 s, such as 3 s")] = 3_000
     out_of_orderness_ms: TickMs = 30_000
@@ -83,13 +67,7 @@ class Stream(Section):
     max_message_bytes: AtLeastOne = 1_024_000
     shards: Annotated[int, Field(ge=1, le=256, description="an integer from 1 to 256")] = 4
     gc_grace_ms: Duration = 600_000
-
-
-class Bucket(Section):
-    """Where models and training data are kept."""
-
-    models: BucketUrl = "file:bucket/models"
-    train: BucketUrl = "file:bucket/train"
+    archive: Annotated[bool, Field(description="true or false")] = True
 
 
 class Reward(Section):
@@ -178,6 +156,7 @@ class Settings(Section):
     bucket: Bucket = Bucket()
     training: Training = Training()
     track: Track = Track()
+    bridge: Bridge | None = None
     models: Annotated[
         dict[ModelName, Model], Field(description="a mapping of the names of models to their settings")
     ] = {}

@@ -48,7 +48,7 @@ def _unused_noise_variance(learner: Learner) -> list[str]:
 
 
 def _unused_clock(stream: Stream) -> list[str]:
-    if stream.clock == "wall" and not stream.source.follow:
+    if stream.clock == "wall" and stream.source.has_end:
         return ["clock: wall is used with stream.source.follow: true only; the end of the input closes all windows"]
     if stream.clock == "events" and stream.idle_timeout_ms != Stream().idle_timeout_ms:
         return ["idle_timeout: is used by clock wall only"]

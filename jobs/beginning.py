@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from config.policies import feature_spec, learner_settings, reward_policy
@@ -22,7 +23,7 @@ def begin(settings: Settings, store: Store, *, chunks: Sequence[FileChunk], fres
     live = _live_generations(store, found)
     kept = {} if fresh else {name: generation.generation for name, generation in live.items()}
     generations = _generations(settings, found, kept)
-    return Beginning(chunks, generations, _pinned(store, live, generations))
+    return Beginning(chunks, generations, _pinned(store, live, generations), _new_origin())
 
 
 def resumed(settings: Settings, store: Store, beginning: Beginning) -> Beginning:
@@ -30,17 +31,25 @@ def resumed(settings: Settings, store: Store, beginning: Beginning) -> Beginning
 
     StateError for another kind of input than the run began with, whose position no checkpoint holds.
     """
-    followed = not beginning.chunks
-    if settings.stream.source.follow != followed:
+    had_end = bool(beginning.chunks)
+    if settings.stream.source.has_end != had_end:
         message = (
-            f"stream.source.follow: the unfinished run began with {str(followed).lower()}, "
-            f"got {str(not followed).lower()}: put it back to finish that run, or start another with --fresh"
+            f"stream.source: the unfinished run began with an input that {_ends(had_end)}, "
+            f"got one that {_ends(not had_end)}: put it back to finish that run, or start another with --fresh"
         )
         raise StateError(message)
     found = _found(store)
     live = {name: generation.generation for name, generation in _live_generations(store, found).items()}
     generations = _generations(settings, found, live | dict(beginning.generations))
-    return Beginning(beginning.chunks, generations, beginning.pinned)
+    return Beginning(beginning.chunks, generations, beginning.pinned, beginning.origin or _new_origin())
+
+
+def _new_origin() -> str:
+    return uuid.uuid4().hex[:12]
+
+
+def _ends(has_end: bool) -> str:
+    return "ends" if has_end else "has no end (a followed folder, topics)"
 
 
 def policies_of(settings: Settings, generations: Mapping[str, str], shards: Mapping[str, int]) -> Policies:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -11,6 +12,7 @@ import typer
 
 from config.load import load
 from config.settings import Settings
+from config.source import KafkaSource
 from config.warnings import warnings_of
 from jobs.java import find_java
 from jobs.job_state import JobState, StateError
@@ -51,6 +53,8 @@ def _passes(name: str, check: Callable[[Settings], str], settings: Settings) -> 
 
 def _input(settings: Settings) -> str:
     source = settings.stream.source
+    if isinstance(source, KafkaSource):
+        return _topics(source)
     files = event_files(source.path)
     if not files and not source.follow:
         message = f"no event files in {source.path}"
@@ -58,9 +62,23 @@ def _input(settings: Settings) -> str:
     return f"{len(files)} files in {source.path}" + (", followed" if source.follow else "")
 
 
+def _topics(source: KafkaSource) -> str:
+    from jobs.kafka import connection_of  # noqa: PLC0415 - the others do without Kafka's client
+    from operators.kafka_client import KafkaLog  # noqa: PLC0415
+
+    with closing(connection_of(source.connection).consumer()) as consumer:
+        partitions = KafkaLog(consumer, source.topics).partitions()
+    absent = set(source.topics) - {partition.topic for partition in partitions}
+    if absent:
+        message = f"no topic {', '.join(sorted(absent))}: make it, or name another"
+        raise StateError(message)
+    return f"{len(partitions)} partitions of {', '.join(source.topics)}"
+
+
 def _bucket(settings: Settings) -> str:
     store = open_store(settings.bucket.models)
-    store.put(PROBE, b"")
+    store.delete(PROBE)
+    store.put_if(PROBE, b"", None)
     store.delete(PROBE)
     owner = read_owner(store)
     mine = owner is not None and owner.owner_id == JobState(Path(settings.stream.state)).known_owner_id()

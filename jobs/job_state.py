@@ -1,6 +1,6 @@
 """What a job keeps in its state folder besides checkpoints: who it is and what it decided when it first started.
 
-job.json       owner id; while a run is not finished also its input plan, generations and pinned files
+job.json       owner id; while a run is not finished also its input plan, generations, pinned files and origin
 checkpoints/   Flink's, three kept
 outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
 outputs.before/  those of the run before that came to its end: its dead letters may still be wanted
@@ -32,11 +32,12 @@ class StateError(RuntimeError):
 
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What was decided when the run first started; a restart of it decides the same."""
+    """What was decided when the run first started; a restart of it decides the same. `origin` names this start."""
 
     chunks: Sequence[FileChunk]
     generations: Mapping[str, str]
     pinned: Mapping[ShardKey, Sequence[FileEntry]] = field(default_factory=dict)
+    origin: str = field(default="", compare=False)  # "" of a run that an older release began
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +92,7 @@ class JobState:
                 for model, generation, shard, entries in document["pinned"]
             }
             chunks = [FileChunk(*chunk) for chunk in document["chunks"]]
-            return Beginning(chunks, dict(document["generations"]), pinned)
+            return Beginning(chunks, dict(document["generations"]), pinned, str(document.get("origin", "")))
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(repr(error)) from error
 
@@ -104,7 +105,7 @@ class JobState:
         """Keep what this run goes on with, beside its checkpoints and outputs."""
         pinned = [[*key, list(entries)] for key, entries in beginning.pinned.items()]
         run: dict[str, Any] = {"chunks": beginning.chunks, "generations": dict(beginning.generations), "pinned": pinned}
-        self._write({"owner_id": self.owner_id()} | run)
+        self._write({"owner_id": self.owner_id(), "origin": beginning.origin} | run)
 
     def finish(self) -> None:
         """The run is done: the next one begins anew, from what was published."""

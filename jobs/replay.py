@@ -18,7 +18,7 @@ from operators.files import FileChunk
 def is_replay(chunks: Sequence[FileChunk], choice: bool | None) -> bool:
     """Whether a run is in batch mode: by choice, else for a bounded input of more than one file."""
     if choice and not chunks:
-        message = "stream.source.follow: a replay reads what is there and ends, got true: set it to false"
+        message = "stream.source: a replay reads files and ends, got an input without end: set follow: false"
         raise StateError(message)
     return choice if choice is not None else len({chunk.path for chunk in chunks}) > 1
 

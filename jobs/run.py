@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from config.settings import Settings
+from config.source import KafkaSource
 from jobs.beginning import begin, policies_of, resumed, shards_of
 from jobs.flink import Runtime, free_port
 from jobs.job_state import Beginning, JobState, StateError
@@ -26,13 +27,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What the command line adds to the settings. `batch` None: as the input is (`is_replay`)."""
+    """What the command line adds to the settings.
+
+    `batch` None: as the input is (`is_replay`). `restore_from` None: the newest checkpoint in the state folder.
+    """
 
     scores: Path | None = None
     fresh: bool = False
     take_over: bool = False
     batch: bool | None = None
     show_progress: bool = True
+    restore_from: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,27 +58,33 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     state = JobState(Path(settings.stream.state).resolve())
     _refuse_unwritable(options.scores)
     with state.locked():
-        store = open_store(settings.bucket.models)
-        held = None if options.fresh else state.beginning()
-        chunks = _input(settings) if held is None else []  # first: a wrong path must not take the bucket
-        epoch = claim(store, state.owner_id(), take_over=options.take_over)
-        if held is None:
-            beginning = begin(settings, store, chunks=chunks, fresh=options.fresh)
-        else:
-            beginning = resumed(settings, store, held)
-        batch = _keep(beginning, options, state, is_new=held is None)
-        policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
+        start = decide(settings, options, state)
         lines_before = lines_counted(state.outputs)  # not 0 where the run is resumed
-        execution = _execute(Start(settings, options, state, beginning, policies, epoch, batch))
-        if execution.ended and batch:
-            go_live(store, policies, epoch=epoch)
+        execution = _execute(start)
+        if execution.ended and start.batch:
+            go_live(open_store(settings.bucket.models), start.policies, epoch=start.epoch)
         return _finish(options, state, execution, lines_before=lines_before)
+
+
+def decide(settings: Settings, options: RunOptions, state: JobState) -> Start:
+    """Claim the bucket, begin or resume, and keep that in the state folder, which the caller has locked."""
+    store = open_store(settings.bucket.models)
+    held = None if options.fresh else state.beginning()
+    chunks = _input(settings) if held is None else []  # first: a wrong path must not take the bucket
+    epoch = claim(store, state.owner_id(), take_over=options.take_over)
+    if held is None:
+        beginning = begin(settings, store, chunks=chunks, fresh=options.fresh)
+    else:
+        beginning = resumed(settings, store, held)
+    batch = _keep(beginning, options, state, is_new=held is None)
+    policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
+    return Start(settings, options, state, beginning, policies, epoch, batch)
 
 
 def _keep(beginning: Beginning, options: RunOptions, state: JobState, *, is_new: bool) -> bool:
     """Keep what the run begins or goes on with in the state folder; whether it is a replay."""
     batch = is_replay(beginning.chunks, options.batch)
-    if is_new or batch or state.newest_checkpoint() is None:
+    if is_new or batch or (options.restore_from or state.newest_checkpoint()) is None:
         state.begin(beginning)
     else:
         state.keep(beginning)
@@ -95,6 +106,8 @@ def _refuse_unwritable(scores: Path | None) -> None:
 
 def _input(settings: Settings) -> list[FileChunk]:
     source = settings.stream.source
+    if isinstance(source, KafkaSource):
+        return []
     if source.follow:
         Path(source.path).mkdir(parents=True, exist_ok=True)
         return []
@@ -120,13 +133,15 @@ def _execute(start: Start) -> Execution:
     def build(env: Any, tables: Any) -> None:
         from jobs.stream import build as build_graph  # noqa: PLC0415 - PyFlink needs the Java that was found by now
 
-        build_graph(env, tables, _plan(start), batch=start.batch)
+        build_graph(env, tables, plan_of(start), batch=start.batch)
 
     return execute(runtime, build, show_progress=start.options.show_progress)
 
 
-def _plan(start: Start) -> Plan:
+def plan_of(start: Start) -> Plan:
+    """What the graph is built from."""
     from jobs.stream import Plan  # noqa: PLC0415 - see above
+    from jobs.trigger import triggers_of  # noqa: PLC0415
     from operators.publish import PublishSettings  # noqa: PLC0415
 
     bucket, pinned = start.settings.bucket.models, start.beginning.pinned
@@ -145,6 +160,8 @@ def _plan(start: Start) -> Plan:
         ),
         outputs=str(start.state.outputs),
         with_scores=start.options.scores is not None,
+        train_bucket=start.settings.bucket.train if start.settings.stream.archive else None,
+        triggers=triggers_of(start.settings, start.beginning.origin),
     )
 
 

@@ -3,26 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream
 
 from config.settings import Stream
+from config.source import FileSource
+from jobs.kafka import topics_settings
 from lambda_learner.policy import Policies
 from operators import learn, sources
 from operators.batch import batch_sql
 from operators.counts import sums_sql
 from operators.delta import deltas_sql, last_states_sql, updates_schema
 from operators.files import FileChunk
-from operators.follow import followed_chunks
+from operators.follow import followed_chunks, ticks_of
 from operators.join import fields_sql, join_sql, late_sql, rows_schema, rows_sql
 from operators.jvm import internal_rows, keyed_by_first, side_output, table_rows
+from operators.observed import OBSERVED_TYPE, observations
 from operators.parse import Parser
 from operators.publish import DELTA_TYPE, Publish, PublishSettings
+from operators.reading import ReadSettings
 from operators.rows import late_line
 from operators.sinks import write_lines
+from operators.topics import topic_chunks
+from operators.trigger import Trigger, Triggers
 from operators.warm_start import WarmStart
 
 # How many increments, and for how long, are added up before a sum leaves.
@@ -40,6 +46,8 @@ class Plan:
     publish: PublishSettings
     outputs: str
     with_scores: bool
+    train_bucket: str | None  # where events are archived
+    triggers: Triggers
 
 
 def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
@@ -60,6 +68,7 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     }
     if late is not None:
         outputs["late"] = late
+        outputs["requests"] = _requests(tables, side_output(learned, learn.COUNTS), published, plan)
     for name, stream in outputs.items():
         write_lines(stream, plan.outputs, name)
 
@@ -67,11 +76,15 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
 def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
     stream = plan.stream
     parser = Parser(plan.policies, stream.max_message_bytes, stream.max_clock_skew_ms)
-    if stream.source.follow:
-        idle_ms = stream.idle_timeout_ms if stream.clock == "wall" else None
-        chunks = followed_chunks(env, tables, stream.source.path, idle_ms=idle_ms)
-        return sources.parsed_chunks(chunks, parser)
-    return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), parser, plan.chunks)
+    source, reading = stream.source, ReadSettings(parser, plan.train_bucket, plan.publish.bucket)
+    if source.has_end:
+        return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), reading, plan.chunks)
+    idle_ms, ticks = stream.idle_timeout_ms if stream.clock == "wall" else None, ticks_of(tables)
+    if isinstance(source, FileSource):
+        return sources.parsed_chunks(followed_chunks(ticks, source.path, idle_ms=idle_ms), reading)
+    topics = topics_settings(source)
+    reading = replace(reading, kafka=topics.connection)
+    return sources.parsed_chunks(topic_chunks(ticks, topics, idle_ms=idle_ms), reading)
 
 
 def _rows(tables: Any, parsed: DataStream, plan: Plan) -> DataStream:
@@ -93,7 +106,13 @@ def _late(tables: Any) -> DataStream:
 
 
 def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:
-    function = learn.Learn(plan.policies, warm_start=plan.warm_start, with_scores=plan.with_scores, unordered=batch)
+    function = learn.Learn(
+        plan.policies,
+        warm_start=plan.warm_start,
+        with_scores=plan.with_scores,
+        unordered=batch,
+        observed=plan.triggers.is_any and not batch,
+    )
     return keyed_by_first(batches, learn.BATCH_TYPE).process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
 
 
@@ -104,6 +123,17 @@ def _publish(tables: Any, updates: DataStream, plan: Plan) -> DataStream:
     return deltas.process(Publish(plan.publish, plan.policies), Types.STRING()).uid("publish").name("publish")
 
 
+def _requests(tables: Any, counts: DataStream, published: DataStream, plan: Plan) -> DataStream:
+    """The requests for retraining; always there, as checkpoints of a job with triggers and without must fit both.
+
+    Of the lines about publishes it takes the event time alone. They make it the last branch of the graph, which changes
+    none of the ids that Flink generates for the others: a checkpoint from before there was this one still fits.
+    """
+    texts = published.union(counts) if plan.triggers.is_any else published
+    rows = keyed_by_first(observations(tables, texts), OBSERVED_TYPE)
+    return rows.process(Trigger(plan.triggers), Types.STRING()).uid("trigger").name("trigger")
+
+
 def _sums(tables: Any, counts: DataStream, *, batch: bool) -> DataStream:
     if not batch:
         # For this query alone: mini-batches send clock times as watermarks, and CURRENT_WATERMARK would give those.
@@ -111,3 +141,9 @@ def _sums(tables: Any, counts: DataStream, *, batch: bool) -> DataStream:
             tables.get_config().set(f"table.exec.mini-batch.{key}", value)
     tables.create_temporary_view("increments", tables.from_data_stream(counts).alias("text"))
     return tables.to_changelog_stream(tables.sql_query(sums_sql("increments")))
+
+
+if __name__ == "__main__":  # of `flink run -pym jobs.stream`
+    from jobs.cluster import main
+
+    main()

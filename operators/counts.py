@@ -42,7 +42,8 @@ def sums_sql(increments: str) -> str:
     return f"""
 SELECT CONCAT(CAST(SUM(n) AS STRING), U&'\\001F', `key`) AS line FROM (
   SELECT CAST(SUBSTRING(line, 1, 19) AS BIGINT) AS n, SUBSTRING(line, 20) AS `key`
-  FROM {increments} CROSS JOIN UNNEST(SPLIT(text, U&'\\001E')) AS T(line))
+  FROM {increments} CROSS JOIN UNNEST(SPLIT(text, U&'\\001E')) AS T(line)
+  WHERE line >= '0')  -- not the head of a text (heads.py): all other lines begin with a digit
 GROUP BY `key`"""
 
 

@@ -28,10 +28,15 @@ class FileChunk(NamedTuple):
 
 
 class Line(NamedTuple):
-    """One line without its newline, and the byte at which it starts (in the unpacked content of a .gz)."""
+    """One line without its newline, and the byte at which it starts (in the unpacked content of a .gz).
+
+    A record of a log has a time of arrival and a source of its own; its offset is that in the source.
+    """
 
     offset: int
     data: bytes
+    arrival_ms: int | None = None
+    source: str | None = None
 
 
 class Damage(NamedTuple):
@@ -40,6 +45,8 @@ class Damage(NamedTuple):
     offset: int
     data: bytes
     problem: str
+    arrival_ms: int | None = None
+    source: str | None = None
 
 
 def event_files(folder: str) -> list[Path]:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pyflink.common import Types
-from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext, StreamExecutionEnvironment
+from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
@@ -22,16 +22,31 @@ from operators.clock import wall_clock_ms
 from operators.files import chunks_of, event_files
 from operators.sources import spread
 
-LOOKS_PER_SECOND = 4  # how often a followed folder is listed
+LOOKS_PER_SECOND = 4  # how often a source without end is asked what is new
 
 
 @dataclass(frozen=True, slots=True)
 class WallClock:
-    """Tells each of so many readers the time once no file has come for `idle_ms`."""
+    """Tells each of so many readers the time once nothing has come for `idle_ms`."""
 
     idle_ms: int
     readers: int = 1
     now_ms: Callable[[], int] = wall_clock_ms
+
+
+class Quiet:
+    """Knows how long nothing has come, for a source with a wall clock."""
+
+    def __init__(self, clock: WallClock) -> None:
+        self._clock = clock
+        self._since_ms: int | None = None  # in no state: after a restart something may be waiting
+
+    def times(self, now_ms: int, *, is_new: bool) -> Iterator[str]:
+        """The time once for each reader, as the stream goes round them, when nothing has come for long."""
+        if is_new or self._since_ms is None:
+            self._since_ms = now_ms
+        if now_ms - self._since_ms >= self._clock.idle_ms:
+            yield from [str(now_ms)] * self._clock.readers
 
 
 class Follow(KeyedProcessFunction):  # type: ignore[misc]
@@ -43,23 +58,17 @@ class Follow(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state."""
         self._seen = runtime_context.get_map_state(MapStateDescriptor("seen", Types.STRING(), Types.LONG()))
-        self._quiet_since_ms: int | None = None  # not in the state: after a restart files may be waiting
+        self._quiet = None if self._clock is None else Quiet(self._clock)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
         """The chunks of the new files, oldest first, and the time if there have been none for long."""
         now_ms = self._clock.now_ms() if self._clock else 0  # before the look: what the look misses came later
+        is_new = False
         for chunk in self._new_chunks():
-            self._quiet_since_ms = now_ms
+            is_new = True
             yield chunk
-        if self._clock is not None:
-            yield from self._times(self._clock, now_ms)
-
-    def _times(self, clock: WallClock, now_ms: int) -> Iterator[str]:
-        """The time once for each reader, as the stream goes round them, when no file has come for long."""
-        if self._quiet_since_ms is None:
-            self._quiet_since_ms = now_ms
-        if now_ms - self._quiet_since_ms >= clock.idle_ms:
-            yield from [str(now_ms)] * clock.readers
+        if self._quiet is not None:
+            yield from self._quiet.times(now_ms, is_new=is_new)
 
     def _new_chunks(self) -> Iterator[str]:
         files = event_files(self._folder)
@@ -76,16 +85,19 @@ class Follow(KeyedProcessFunction):  # type: ignore[misc]
                 yield from (chunk.to_json() for chunk in chunks)
 
 
-def followed_chunks(
-    env: StreamExecutionEnvironment, tables: StreamTableEnvironment, folder: str, *, idle_ms: int | None = None
-) -> DataStream:
-    """The chunks of files as they appear in a folder, for ever; with `idle_ms` the wall clock too (`WallClock`)."""
-    clock = None if idle_ms is None else WallClock(idle_ms, env.get_parallelism())
+def ticks_of(tables: StreamTableEnvironment) -> DataStream:
+    """An element each time that a source without end is to be looked at."""
     tables.execute_sql(
         "CREATE TEMPORARY TABLE ticks (tick BIGINT) WITH "
         f"('connector' = 'datagen', 'rows-per-second' = '{LOOKS_PER_SECOND}', 'scan.parallelism' = '1')"
     )
-    ticks = tables.to_data_stream(tables.from_path("ticks"))
+    return tables.to_data_stream(tables.from_path("ticks"))
+
+
+def followed_chunks(ticks: DataStream, folder: str, *, idle_ms: int | None = None) -> DataStream:
+    """The chunks of files as they appear in a folder, for ever; with `idle_ms` the wall clock too (`WallClock`)."""
+    env = ticks.get_execution_environment()
+    clock = None if idle_ms is None else WallClock(idle_ms, env.get_parallelism())
     by_folder = ticks.key_by(lambda tick: 0, key_type=Types.INT())
     chunks = by_folder.process(Follow(folder, clock), Types.STRING()).uid("follow").name("follow").set_parallelism(1)
     return spread(chunks, env)

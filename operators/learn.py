@@ -27,6 +27,7 @@ from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
 from operators.clock import wall_clock_ms
 from operators.counts import counts_text_of
+from operators.heads import head
 from operators.rows import FIELD, ONE_ENTITY, ROW, window_row
 from operators.warm_start import WarmStart
 
@@ -46,9 +47,11 @@ DROPPED = ""  # the state, and the update, of an entity that was idle too long
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
     """Updates the posterior of its key with each window, in order of event time."""
 
-    def __init__(self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool) -> None:
+    def __init__(  # noqa: PLR0913 - the last ones are options
+        self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool, observed: bool = False
+    ) -> None:
         self._policies, self._warm_start = policies, warm_start
-        self._with_scores, self._unordered = with_scores, unordered
+        self._with_scores, self._unordered, self._observed = with_scores, unordered, observed
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state, and have the machine code of the update ready."""
@@ -96,7 +99,7 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
                 yield update_row(model, entity, policy.shards, close_ms, text)
                 if policy.entity_ttl_ms is not None:
                     ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms - 1)
-        yield from self._side_outputs(model, entity, outcome)
+        yield from self._side_outputs(model, entity, outcome, close_ms)
 
     def _restore(self, model: str, entity: str, policy: ModelPolicy) -> EntityState | None:
         """The state of the key; one without any begins from what was published."""
@@ -120,9 +123,10 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         assert policy is not None, "parse rejects models without a policy"
         return policy
 
-    def _side_outputs(self, model: str, entity: str | None, outcome: WindowOutcome) -> Iterator[Any]:
+    def _side_outputs(self, model: str, entity: str | None, outcome: WindowOutcome, close_ms: int) -> Iterator[Any]:
         if outcome.counts:
-            yield COUNTS, counts_text_of(model, outcome.counts)
+            observed = head(model, close_ms, outcome.counts) if self._observed else ""
+            yield COUNTS, f"{observed}{counts_text_of(model, outcome.counts)}"
         if self._with_scores and outcome.scores:
             lines = (orjson.dumps([model, entity, *score]).decode() for score in outcome.scores)
             yield SCORES, "\n".join(lines)

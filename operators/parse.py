@@ -14,7 +14,7 @@ from typing import TypeAlias
 from lambda_learner.events.schema import Decision, Event, Record, Reward
 from lambda_learner.events.wire import BadRecord, decode
 from lambda_learner.features.flatten import entity_of
-from lambda_learner.join import MINUTE_MS, close_ms, deadline_ms, minute_of
+from lambda_learner.join import close_ms, deadline_ms, minute_of
 from lambda_learner.policy import ModelPolicy, Policies
 from operators.counts import CountKey
 from operators.dead_letter import dead_letter
@@ -26,11 +26,17 @@ _Raised: TypeAlias = tuple[int, str, tuple[str, ...]]  # the minute, the model a
 
 @dataclass(slots=True)
 class Parsed:
-    """What became of some lines: rows for the join, counts, dead letters as JSON texts."""
+    """What became of some lines: rows for the join, the event of each row, counts, dead letters as JSON texts."""
 
     rows: list[str] = field(default_factory=list)
+    events: list[Event] = field(default_factory=list)
     counts: Counter[CountKey] = field(default_factory=Counter)
     dead_letters: list[str] = field(default_factory=list)
+
+    @property
+    def archived(self) -> list[Decision | Reward]:
+        """What is for the archive."""
+        return [event for event in self.events if isinstance(event, (Decision, Reward))]
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +52,16 @@ class Parser:
         parsed = Parsed()
         raised: dict[_Raised, int] = {}  # one look-up a line; the counters follow at the end
         for line in lines:
+            at_ms = arrival_ms if line.arrival_ms is None else line.arrival_ms
             try:
-                row, counters = self._line(line, arrival_ms)
+                event = self._event(line, at_ms)
+                row, model, names = self._row(event)
+                counters = minute_of(event.event_ms), model, names
                 parsed.rows.append(row)
+                parsed.events.append(event)
             except BadRecord as bad:
-                counters = minute_of(arrival_ms), "", ("dead_lettered",)
-                position = f"{source}:{line.offset}"
+                counters = minute_of(at_ms), "", ("dead_lettered",)
+                position = f"{line.source or source}:{line.offset}"
                 parsed.dead_letters.append(dead_letter(bad, stage="parse", position=position, raw=line.data))
             raised[counters] = raised.get(counters, 0) + 1
         for (minute, model, names), lines_raising in raised.items():
@@ -60,19 +70,16 @@ class Parser:
                 parsed.counts[minute, model, name] += lines_raising
         return parsed
 
-    def _line(self, line: Line | Damage, arrival_ms: int) -> tuple[str, _Raised]:
+    def _event(self, line: Line | Damage, arrival_ms: int) -> Event:
         if isinstance(line, Damage):
             rule = "must be whole to its end"
             raise BadRecord("damaged_file", "file", line.problem, rule)  # noqa: EM101 - a code
-        event = decode(
+        return decode(
             line.data,
             arrival_ms=arrival_ms,
             max_message_bytes=self.max_message_bytes,
             max_clock_skew_ms=self.max_clock_skew_ms,
         )
-        row, model, names = self._row(event)
-        event_ms = event.event_ms
-        return row, (event_ms - event_ms % MINUTE_MS, model, names)
 
     def _row(self, event: Event) -> tuple[str, str, tuple[str, ...]]:
         """The row, the model and the counters of a valid event."""

@@ -15,59 +15,32 @@ import sys
 import traceback
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
 from multiprocessing.connection import Connection
 
-from operators.clock import wall_clock_ms
-from operators.counts import counts_text
-from operators.files import FileChunk, read_chunk
-from operators.parse import Parser
-from operators.rows import ROW
+from operators.chunks import Chunk
+from operators.reading import Reading, ReadSettings, Texts
 
-__all__ = ["ParsingProcess", "Texts", "UnreadableFile", "parse_chunk"]
-
-LINES_AT_ONCE = 10_000  # in one text of rows: a .gz is one chunk, and may hold millions
+__all__ = ["ParsingProcess", "UnreadableFile"]
 
 
 class UnreadableFile(RuntimeError):
     """An event file is gone, or may not be read."""
 
 
-@dataclass(frozen=True, slots=True)
-class Texts:
-    """What becomes of some lines of a chunk: rows for the join, increments of counters, dead letters."""
-
-    rows: str
-    counts: str
-    dead_letters: Sequence[str]
-
-
-def parse_chunk(chunk: FileChunk, parser: Parser, lines_at_once: int = LINES_AT_ONCE) -> Iterator[Texts]:
-    """The texts of a chunk; one for a chunk of usual size."""
-    arrival_ms = min(chunk.modified_ms, wall_clock_ms())
-    lines = read_chunk(chunk)
-    while True:
-        parsed = parser.parse(islice(lines, lines_at_once), source=chunk.path, arrival_ms=arrival_ms)
-        if not parsed.counts:
-            return  # each line is counted: there was none
-        yield Texts(ROW.join(parsed.rows), counts_text(parsed.counts), parsed.dead_letters)
-
-
 class ParsingProcess:
     """The reader's end. RuntimeError when the process is gone; what goes wrong in it is raised here."""
 
-    def __init__(self, parser: Parser) -> None:
+    def __init__(self, settings: ReadSettings) -> None:
         context = multiprocessing.get_context("spawn")
         # Embedded in the JVM, Python takes the JVM's program for its own.
         context.set_executable(shutil.which("python3") or sys.executable)
         self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=_serve, args=(theirs, parser), daemon=True)
+        self._process = context.Process(target=_serve, args=(theirs, settings), daemon=True)
         self._process.start()
         theirs.close()  # now the process has the only one, and its end is seen here
-        self._asked: deque[FileChunk] = deque()
+        self._asked: deque[Chunk] = deque()
 
-    def texts(self, chunk: FileChunk, upcoming: Sequence[FileChunk] = ()) -> Iterator[Texts]:
+    def texts(self, chunk: Chunk, upcoming: Sequence[Chunk] = ()) -> Iterator[Texts]:
         """The texts of a chunk; asks for those that will probably be wanted next."""
         try:
             self._ask(chunk, upcoming)
@@ -82,7 +55,7 @@ class ParsingProcess:
         self._pipe.close()
         self._process.join()
 
-    def _ask(self, chunk: FileChunk, upcoming: Sequence[FileChunk]) -> None:
+    def _ask(self, chunk: Chunk, upcoming: Sequence[Chunk]) -> None:
         """Have the chunk asked for first, and those to come after it."""
         while self._asked and self._asked[0] != chunk:
             for _ in self._answers():
@@ -104,19 +77,20 @@ class ParsingProcess:
             raise wrong
 
 
-def _serve(pipe: Connection, parser: Parser) -> None:
+def _serve(pipe: Connection, settings: ReadSettings) -> None:
     """The process: for each chunk its texts, then None, or what went wrong; until the reader is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # of the terminal: the job decides when it ends
+    reading = Reading(settings)
     try:
         while True:
-            _answer(pipe, pipe.recv(), parser)
+            _answer(pipe, pipe.recv(), reading)
     except (EOFError, ConnectionError):
         return
 
 
-def _answer(pipe: Connection, chunk: FileChunk, parser: Parser) -> None:
+def _answer(pipe: Connection, chunk: Chunk, reading: Reading) -> None:
     try:
-        for texts in parse_chunk(chunk, parser):
+        for texts in reading.texts(chunk):
             pipe.send(texts)
     except ConnectionError:
         raise

@@ -7,7 +7,9 @@ A row is fields between FIELD separators:
 kind is D (decision), R (reward), T (training record) or H (moves the watermark only; no more fields follow). A decision
 and its rewards share the key D + decision_id. `note` is what the join rule needs of each copy. `content`, which a
 reward lacks, is payload GROUP group: the group is the entity or, for rows that would all be of one group, entity CHUNK
-chunk. The separators are control characters, which JSON text never holds, and sort before all that it does.
+chunk. Where a base is active, GROUP offset CHUNK version follow: they are functions of payload and window, so copies
+with one payload have one content. The separators are control characters, which JSON text never holds, and sort before
+all that it does.
 """
 
 from __future__ import annotations
@@ -18,9 +20,11 @@ import orjson
 
 from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
+from lambda_learner.learn.window_row import WindowRow
 
 CHUNK, GROUP, NOTE, ROW, FIELD = "\x1b", "\x1c", "\x1d", "\x1e", "\x1f"
 KEY_LENGTH = 28
+TIME_LENGTH = 13
 ONE_ENTITY = "[]"  # the entity of a model without entity paths
 
 
@@ -57,23 +61,38 @@ def clock_row(event_ms: int) -> str:
 
 @lru_cache(maxsize=4096)  # times are whole seconds, and rows of one time are neighbours
 def _digits(time_ms: int) -> str:
-    return f"{time_ms:013d}"
+    return f"{time_ms:0{TIME_LENGTH}d}"
 
 
-def window_row(model: str, text: str) -> tuple[str, JoinedRow]:
-    """One key of one window: its kind, D or T, and all copies.
+def with_base(row: str, offset: float, version: str) -> str:
+    """The row of a decision or record with its offset, and the version of the base active at its window's end."""
+    return f"{row}{GROUP}{offset!r}{CHUNK}{version}"
+
+
+def close_ms_of(row: str) -> int:
+    """When the window of a row ends."""
+    return int(row[:TIME_LENGTH]) + 1
+
+
+def window_row(model: str, text: str) -> WindowRow:
+    """One key of one window: its kind, D or T, all copies, and what the base says of it.
 
     Reads back what the batch stage concatenated: key, content, FIELD, notes between NOTE separators.
     """
     content, _, notes = text[KEY_LENGTH:].partition(FIELD)
-    payload, _, _ = content.partition(GROUP)
+    payload, _, group = content.partition(GROUP)
     copies, rewards = [], []
     for note in notes.split(NOTE):
         if note[0] == "R":
             rewards.append(RewardCopy(note[14:41], int(note[1:14]), float(note[41:])))
         else:
             copies.append(DecisionCopy(int(note[1:14]), int(note[14:22], 16)))
-    return text[0], JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
+    row = JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
+    _, _, base = group.partition(GROUP)
+    if not base:
+        return WindowRow(text[0], row)
+    offset, _, version = base.partition(CHUNK)
+    return WindowRow(text[0], row, float(offset), version)
 
 
 def late_line(second: int, key: str, model: str, note: str, content: str | None) -> str:

@@ -1,13 +1,12 @@
-"""Source of the job: Python reads and parses chunks of event files, so that no line crosses into it by itself.
+"""Source of the job: Python reads and parses chunks of the log, so that no line crosses into it by itself.
 
 State of the sequence source: the chunks not yet read. Side outputs of `Read`: counts, dead letters. A bounded folder is
 planned once; the plan is kept with the job's state, so that a restart reads on in the same order. A followed folder:
-`operators/follow.py`.
+`follow.py`; topics of Kafka: `topics.py`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -21,9 +20,10 @@ from pyflink.datastream import (
 )
 from pyflink.datastream.connectors.number_seq import NumberSequenceSource
 
+from operators.chunks import chunk_from_json
 from operators.files import FileChunk
-from operators.parse import Parser
-from operators.prefetch import ParsingProcess, Texts
+from operators.prefetch import ParsingProcess
+from operators.reading import ReadSettings, Texts
 from operators.rows import clock_row
 
 COUNTS = OutputTag("parse-counts", Types.STRING())
@@ -37,12 +37,12 @@ class Read(ProcessFunction):  # type: ignore[misc]
     An element of digits is no chunk but the wall clock's time in ms.
     """
 
-    def __init__(self, parser: Parser, plan: Sequence[FileChunk] = (), *, readers: int = 1) -> None:
-        self._parser, self._plan, self._readers = parser, plan, readers
+    def __init__(self, settings: ReadSettings, plan: Sequence[FileChunk] = (), *, readers: int = 1) -> None:
+        self._settings, self._plan, self._readers = settings, plan, readers
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Start the process that parses."""
-        self._parsing = ParsingProcess(self._parser)
+        self._parsing = ParsingProcess(self._settings)
 
     def close(self) -> None:
         """End it."""
@@ -62,7 +62,7 @@ class Read(ProcessFunction):  # type: ignore[misc]
 
     def _texts(self, value: Any) -> Iterator[Texts]:
         if isinstance(value, str):
-            return self._parsing.texts(FileChunk(*json.loads(value)))
+            return self._parsing.texts(chunk_from_json(value))
         next_turn = value + self._readers  # the chunks go round
         ahead = range(next_turn, min(next_turn + CHUNKS_AHEAD * self._readers, len(self._plan)), self._readers)
         return self._parsing.texts(self._plan[value], [self._plan[index] for index in ahead])
@@ -80,7 +80,7 @@ def spread(chunks: DataStream, env: StreamExecutionEnvironment) -> DataStream:
     return chunks.rebalance() if env.get_parallelism() > 1 else chunks
 
 
-def parsed_chunks(chunks: DataStream, parser: Parser, plan: Sequence[FileChunk] = ()) -> DataStream:
-    """Each chunk read and parsed: texts of rows, with counts and dead letters as side outputs."""
+def parsed_chunks(chunks: DataStream, settings: ReadSettings, plan: Sequence[FileChunk] = ()) -> DataStream:
+    """Each chunk read and parsed: texts of rows, with counts and dead letters as side outputs; and archived."""
     readers = chunks.get_execution_environment().get_parallelism()
-    return chunks.process(Read(parser, plan, readers=readers), Types.STRING()).uid("parse").name("parse")
+    return chunks.process(Read(settings, plan, readers=readers), Types.STRING()).uid("parse").name("parse")

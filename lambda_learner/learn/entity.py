@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from lambda_learner.learn.base_change import NO_BASE, state_under_base
 from lambda_learner.learn.columns import Belief, cells, grown, records_of, shrunk, unseen
 from lambda_learner.learn.many import Beliefs, Records, update_many
 from lambda_learner.learn.posterior import FloatArray, GaussianPosterior, forget
@@ -43,24 +44,27 @@ __all__ = [
 ]
 
 
-def learn(
+def learn(  # noqa: PLR0913 - a state, a window, and what both are under
     state: EntityState | None,
     examples: Iterable[Example],
     *,
     close_ms: int,
     generation: str,
     settings: LearnerSettings,
+    base_version: str = NO_BASE,
 ) -> LearnResult:
     """The state after the window that ends at `close_ms`, and how its examples scored before.
 
-    Scores use the mean as it was published, before forgetting. A state of another generation counts for
-    nothing. `fenced`: the state is unchanged and nothing is scored. `non_finite`: the window is passed over,
+    Scores use the mean as it was published, before forgetting. `base_version` is that of the base active at the
+    window's end: a state that was learned over another one is first carried over to it. A state of another generation
+    counts for nothing. `fenced`: the state is unchanged and nothing is scored. `non_finite`: the window is passed over,
     the state is the forgotten prior with the new fence, and scores that are not finite are left out.
     """
     if state is not None and state.generation != generation:
         state = None
     if state is not None and close_ms <= state.fence_ms:
         return LearnResult(state, (), "fenced")
+    state = state_under_base(state, settings.prior, active=base_version)
     ordered = _in_order(examples)
     labels = _labels(ordered, settings)
     delta = _kept_share(state, len(ordered), close_ms=close_ms, settings=settings)
@@ -69,7 +73,6 @@ def learn(
     belief = shrunk(learned.belief, settings.max_features)
     scores = tuple(map(_score, ordered, labels, learned.margins.tolist()))
     count = (state.count if state else 0) + (len(ordered) if learned.sound else 0)
-    base_version = state.base_version if state else ""
     new = EntityState(generation, close_ms, belief.names, belief.posterior, count, base_version, learned.noise)
     if not learned.sound:
         return LearnResult(new, _finite(scores), "non_finite", step=learned.step)

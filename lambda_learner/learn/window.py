@@ -14,9 +14,11 @@ import orjson
 
 from lambda_learner.evaluation.progressive import increments_of
 from lambda_learner.features.flatten import flatten
-from lambda_learner.join import JoinedRow, OrphanRewards, RewardedDecision, reward_decision
+from lambda_learner.join import OrphanRewards, RewardedDecision, reward_decision
+from lambda_learner.learn.base_change import NO_BASE
 from lambda_learner.learn.entity import learn
 from lambda_learner.learn.state import EntityState, Example, LearnResult, Score
+from lambda_learner.learn.window_row import WindowRow
 from lambda_learner.policy import ModelPolicy
 
 MinuteCount = tuple[int, str]  # minute's start in ms (0: of the whole run), name
@@ -38,25 +40,39 @@ class WindowOutcome:
 
 def learn_window(
     state: EntityState | None,
-    rows: Iterable[tuple[str, JoinedRow]],
+    rows: Iterable[WindowRow],
     *,
     entity: str | None,
     close_ms: int,
     policy: ModelPolicy,
 ) -> WindowOutcome:
-    """Apply the join rule to (kind, row) pairs of one entity and window, score the examples, then learn them.
+    """Apply the join rule to the rows of one entity and window, score the examples, then learn them.
 
     Without an entity the examples are counted, not scored and not learned. A window that the state has already
-    learned (its fence is not older) changes nothing and is counted `already_learned`.
+    learned (its fence is not older) changes nothing and is counted `already_learned`. A training record has its own
+    offset, whatever the base.
     """
     outcome = WindowOutcome(state)
-    examples = [e for kind, row in rows if (e := _example(kind, row, outcome, policy)) is not None]
+    examples: list[Example] = []
+    base_version = NO_BASE
+    for each in rows:
+        example = _example(each, outcome, policy)
+        if example is not None:
+            examples.append(example)
+            base_version = max(base_version, each.base_version)
     if not examples or not policy.learned:
         return outcome
     if entity is None:
         outcome.counts[0, "no_entity"] = len(examples)
         return outcome
-    result = learn(state, examples, close_ms=close_ms, generation=policy.generation, settings=policy.learner)
+    result = learn(
+        state,
+        examples,
+        close_ms=close_ms,
+        generation=policy.generation,
+        settings=policy.learner,
+        base_version=base_version,
+    )
     if result.outcome == "fenced":
         outcome.counts[0, "already_learned"] = len(examples)
         return outcome
@@ -65,7 +81,8 @@ def learn_window(
     return outcome
 
 
-def _example(kind: str, row: JoinedRow, outcome: WindowOutcome, policy: ModelPolicy) -> Example | None:
+def _example(given: WindowRow, outcome: WindowOutcome, policy: ModelPolicy) -> Example | None:
+    kind, row, offset, _ = given
     result = reward_decision(row, policy.reward)
     counts = outcome.counts
     for minute_ms, name, n in result.tally:
@@ -74,15 +91,17 @@ def _example(kind: str, row: JoinedRow, outcome: WindowOutcome, policy: ModelPol
     if isinstance(result, OrphanRewards):
         outcome.orphans.append(result)
         return None
-    return _record_example(result) if kind == "T" else _decision_example(result, counts, policy)
+    return _record_example(result) if kind == "T" else _decision_example(result, offset, counts, policy=policy)
 
 
-def _decision_example(decision: RewardedDecision, counts: dict[MinuteCount, int], policy: ModelPolicy) -> Example:
+def _decision_example(
+    decision: RewardedDecision, offset: float, counts: dict[MinuteCount, int], *, policy: ModelPolicy
+) -> Example:
     payload = orjson.loads(decision.payload)
     features, skipped = flatten(payload.get("item"), payload.get("context"), policy.features)
     if skipped:
         counts[0, "skipped_features"] = counts.get((0, "skipped_features"), 0) + skipped
-    return Example(decision.decision_id, features, decision.reward)
+    return Example(decision.decision_id, features, decision.reward, 1.0, offset)
 
 
 def _record_example(record: RewardedDecision) -> Example:

@@ -7,6 +7,7 @@ import pytest
 
 from config.load import ConfigError, load
 from config.settings import Model, Settings
+from lambda_learner.retrain.schedule import Every
 
 Load = Callable[[str], Settings]
 Fail = Callable[[str], list[str]]
@@ -87,7 +88,7 @@ def test_the_configuration_of_the_gym_is_read(loaded: Load) -> None:
         "  max_runtime: 2 hours\n  volume_size: 10 GB\n"
         "  hyperparameters: {max_decision_records: 8000000, max_checkpoint_age: 24 hours, explore: 'yes'}\n"
     )
-    assert settings.training.schedule_ms == 4 * 3_600_000
+    assert settings.training.schedule == Every(4 * 3_600_000)
     assert settings.training.max_runtime_ms == 2 * 3_600_000
     assert settings.training.volume_size_gb == 10
     assert settings.models["songs"].training.hyperparameters == {"max_trees": 50}
@@ -148,13 +149,18 @@ def test_the_message_names_the_file_and_counts_the_problems(loaded: Load) -> Non
         ("stream: {idle_timeout: 0.5}", "got 0.5; accepted: a duration of at least 1 s, such as 3 s"),
         ("stream: {state: s3://b/x}", "only folders of this machine"),
         ("stream: 5", "got 5; accepted: a mapping with the keys source, clock, idle_timeout"),
-        ("stream: {source: {kind: kafka, topic: t}}", "got 'kafka': this version reads files only"),
-        ("stream: {source: {kind: kinesis}}", "source.kind: got 'kinesis': this version reads files only"),
-        ("stream: {source: {kind: pipe}}", "got 'pipe'; accepted: files"),
+        ("stream: {source: {kind: kafka, topics: t}}", "source.connection: must be given"),
+        ("stream: {source: {kind: kinesis}}", "source.kind: got 'kinesis'; accepted: files or kafka"),
+        ("stream: {source: {kind: pipe}}", "got 'pipe'; accepted: files or kafka"),
         ("stream: {source: {path: ''}}", "got '': no path; accepted: the path of a file or folder"),
         ("stream: {source: {path: 2024}}", "got 2024; accepted: the path of a file or folder"),
         ("stream: {source: {follow: maybe}}", "got 'maybe'; accepted: true or false"),
-        ("bucket: {models: s3://b/models}", "S3 buckets are not in this version; accepted: file:PATH"),
+        ("bucket: {models: s3://b/models}", "got 's3://b/models': must be s3://BUCKET/PREFIX"),
+        ("bucket: {train: 's3:'}", "got 's3:': not of the form file:PATH or s3://BUCKET/PREFIX"),
+        ("bucket: {train: s3://bkt/../x}", "a prefix is names joined by '/'"),
+        ("bucket: {endpoint: 'minio:9000'}", "got 'minio:9000': endpoint must be http://HOST:PORT or https://HOST"),
+        ("bucket: {endpoint: 9000}", "got 9000; accepted: http://HOST:PORT or https://HOST"),
+        ("bucket: {region: Ireland}", "got 'Ireland': region must be a name such as eu-west-1"),
         ("bucket: {models: bucket/models}", "not of the form file:PATH"),
         ("bucket: {train: 'file:'}", "not of the form file:PATH"),
         ("bucket: {train: 'file://host/x'}", "not of the form file:PATH"),
@@ -245,6 +251,39 @@ def test_a_model_is_called_what_is_written(loaded: Load, name: str) -> None:
 def test_a_number_in_scientific_notation_needs_no_point(loaded: Load) -> None:
     settings = loaded("models: {m: {learner: {prior_precision: 1e-3}}}\n")
     assert settings.models["m"].learner.prior_precision == 0.001
+
+
+def test_a_bucket_of_s3_holds_the_server_it_is_at(loaded: Load) -> None:
+    urls = "models: s3://bkt/models/, train: 's3://bkt?region=us-west-2'"
+    bucket = loaded(f"bucket: {{{urls}, endpoint: 'http://h:1', region: eu-west-1}}\n").bucket
+    assert bucket.models == "s3://bkt/models?endpoint=http://h:1&region=eu-west-1"
+    assert bucket.train == "s3://bkt?endpoint=http://h:1&region=us-west-2"
+
+
+def test_a_bucket_of_s3_without_a_server_leaves_it_to_boto3(loaded: Load) -> None:
+    bucket = loaded("bucket: {models: s3://bkt/models}\n").bucket
+    assert (bucket.models, bucket.train) == ("s3://bkt/models", "file:bucket/train")
+
+
+def test_a_folder_is_the_same_with_a_server_of_s3_beside_it(loaded: Load) -> None:
+    assert loaded("bucket: {train: 'file:///a/b', endpoint: 'https://h'}\n").bucket.train == "file:/a/b"
+
+
+@pytest.mark.parametrize(
+    "section",
+    [
+        "models: 's3://KEY:Hunter2@bkt/models'",
+        "train: 's3://KEY:Hunt/er2@bkt/models'",
+        "models: 's3://bkt?secret=Hunter2'",
+        "train: 's3://bkt?endpoint=http://me:Hunter2@h'",
+        "endpoint: 'http://me:Hunter2@h'",
+        "endpoint: 'http://h?secret=Hunter2'",
+    ],
+)
+def test_credentials_in_an_address_are_refused_and_not_shown(problems: Fail, section: str) -> None:
+    (problem,) = problems(f"bucket: {{{section}}}\n")
+    assert problem.startswith(f"line 1: bucket.{section.partition(':')[0]}: got ")
+    assert "Hunt" not in problem
 
 
 def test_settings_cannot_be_changed() -> None:

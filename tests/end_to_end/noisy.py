@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -52,9 +52,9 @@ class Noise:
         return Job(folder, self.events, MODELS, STREAM)
 
 
-def make_noise(folder: Path) -> Noise:
+def make_noise(folder: Path, decisions: int = DECISIONS) -> Noise:
     """Write the events to `folder` as one file."""
     folder.mkdir(parents=True)
-    truth = Truth(TRAFFIC.rules)
-    write_files(truth.watch(synthetic.event_lines(TRAFFIC, np.random.default_rng(17))), Sink(folder))
+    truth, traffic = Truth(TRAFFIC.rules), replace(TRAFFIC, decisions=decisions)
+    write_files(truth.watch(synthetic.event_lines(traffic, np.random.default_rng(17))), Sink(folder))
     return Noise(folder, truth.result())

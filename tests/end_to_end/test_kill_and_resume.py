@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pytest
 
 from lambda_learner.simulate.traffic import LINES_PER_DECISION
-from tests.end_to_end.noisy import TRAFFIC, Noise
+from tests.end_to_end.noisy import MODELS, TRAFFIC, Noise
 from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job
 
@@ -89,6 +89,12 @@ def test_the_bucket_is_that_of_an_undisturbed_run_byte_for_byte(story: Story, un
     mine, theirs = story.job.objects(), undisturbed[0].objects()
     assert mine.keys() == theirs.keys()
     assert [key for key in mine if mine[key] != theirs[key]] == []
+
+
+def test_the_archive_is_that_of_an_undisturbed_run_byte_for_byte(story: Story, undisturbed: Undisturbed) -> None:
+    mine, theirs = story.job.archive(), undisturbed[0].archive()
+    assert len(theirs) > len(MODELS)
+    assert mine == theirs
 
 
 @pytest.mark.parametrize("output", ["dead_letters", "orphans", "scores"])

@@ -74,7 +74,7 @@ def joined(rows: Iterable[str]) -> Joined:
     batches: defaultdict[tuple[int, str, str | None], list[str]] = defaultdict(list)
     for (close_ms, model, key), copies in windows.items():
         content = max((text for _, text in copies), key=str.encode)
-        entity = content.partition(GROUP)[2].partition(CHUNK)[0]
+        entity = f"{content}{GROUP}".split(GROUP)[1].partition(CHUNK)[0]
         notes = NOTE.join(note for note, _ in copies)
         batches[close_ms, model, entity or None].append(f"{key}{content}{FIELD}{notes}")
     return Joined({key: ROW.join(texts) for key, texts in batches.items()})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import json
-import socket
 import threading
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from jobs.flink import free_port
 from tests.harness.feed import Maker, now_ms
 from tests.harness.job import Running, start
 
@@ -26,25 +26,23 @@ ANSWER_SECONDS = 30.0
 
 @dataclass
 class Endpoint:
-    """A configuration on a free port, and the command started with it."""
+    """A configuration on a free port, and the command started with it; `job` is that of a job, which gets a section."""
 
     folder: Path
     sink: Mapping[str, Any]
-    port: int = 0
+    port: int = field(default_factory=free_port)
+    job: Path | None = None
 
     def __post_init__(self) -> None:
-        if not self.port:
-            with socket.create_server(("127.0.0.1", 0)) as free:
-                self.port = free.getsockname()[1]
-        document = {
-            "stream": {"source": {"path": str(self.events)}},
-            "track": {"port": self.port, "access_log": False, "sink": dict(self.sink)},
-        }
-        self.config.write_text(yaml.safe_dump(document))
+        document = (
+            yaml.safe_load(self.job.read_text()) if self.job else {"stream": {"source": {"path": str(self.events)}}}
+        )
+        document["track"] = {"port": self.port, "access_log": False, "sink": dict(self.sink)}
+        self.config.write_text(yaml.safe_dump(document, allow_unicode=True))
 
     @property
     def config(self) -> Path:
-        return self.folder / "config.yaml"
+        return self.job or self.folder / "config.yaml"
 
     @property
     def events(self) -> Path:
@@ -54,7 +52,7 @@ class Endpoint:
     def running(self) -> Iterator[Running]:
         """The command, once it listens."""
         with start(["track", "--config", str(self.config)], self.folder) as running:
-            running.until(lambda: "listening" in running.err.read_text(), "listening")
+            running.until(lambda: "listening at" in running.err.read_text(), "listening")
             yield running
 
     def ask(self, body: bytes, method: str = "POST", path: str = "/track") -> tuple[int, Mapping[str, str]]:

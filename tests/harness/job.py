@@ -29,6 +29,8 @@ from operators.part_files import part_lines
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 120.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
 LOOK_SECONDS = 0.05
+# Short runs: the JVM's second compiler would take a quarter of their CPU, and a small heap is enough.
+QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xms512m"
 
 Key = tuple[str, str]  # model, entity
 Coefficients = dict[Key, EntityCoefficients]
@@ -118,12 +120,13 @@ class Job:
     stream: Mapping[str, Any] = field(default_factory=dict)
     follow: bool = False
     bucket: Path | None = None
+    source: Mapping[str, Any] = field(default_factory=dict)  # instead of the events as files
 
     def __post_init__(self) -> None:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.bucket = self.bucket or self.folder / "bucket"
         stream = {
-            "source": {"kind": "files", "path": str(self.events), "follow": self.follow},
+            "source": dict(self.source) or {"kind": "files", "path": str(self.events), "follow": self.follow},
             "checkpoint_interval": "1 s",
             "publish_interval": "60 s",
             "state": str(self.state),
@@ -196,11 +199,13 @@ class Job:
     def objects(self) -> dict[str, bytes]:
         """The bucket's objects by key, without the owner, whose id is random."""
         assert self.bucket is not None
-        return {
-            str(path.relative_to(self.bucket)): path.read_bytes()
-            for path in sorted(self.bucket.rglob("*"))
-            if path.is_file() and path != self.bucket / OWNER_KEY and not path.name.startswith(".")
-        }
+        objects = _objects(self.bucket)
+        objects.pop(OWNER_KEY, None)
+        return objects
+
+    def archive(self) -> dict[str, bytes]:
+        """The train bucket's objects by key."""
+        return _objects(self.folder / "train")
 
 
 def start(arguments: Sequence[str], folder: Path) -> Running:
@@ -212,12 +217,21 @@ def start(arguments: Sequence[str], folder: Path) -> Running:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
+            env={"JVM_ARGS": QUICK_JVM} | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=out_file,
             stderr=err_file,
             start_new_session=True,
         )
     return Running(process, out, err)
+
+
+def _objects(bucket: Path) -> dict[str, bytes]:
+    return {
+        str(path.relative_to(bucket)): path.read_bytes()
+        for path in sorted(bucket.rglob("*"))
+        if path.is_file() and not path.name.startswith(".")
+    }
 
 
 def coefficients(store: FolderStore) -> Coefficients:

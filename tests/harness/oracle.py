@@ -14,11 +14,15 @@ import orjson
 from config.policies import feature_spec, learner_settings, reward_policy
 from config.settings import Settings
 from lambda_learner import join
+from lambda_learner.events import ksuid
 from lambda_learner.events.schema import Decision, Event, Heartbeat, Record
 from lambda_learner.events.wire import BadRecord, decode
 from lambda_learner.features.entity import entity_of
 from lambda_learner.features.flatten import flatten
 from lambda_learner.learn.entity import EntityState, Example, learn
+from lambda_learner.publish.bases import BaseEntry, BaseLog, read_base_log
+from lambda_learner.publish.store import Store
+from lambda_learner.retrain.decision import DecisionModel
 
 GENERATION = "oracle"  # of its states
 
@@ -53,6 +57,7 @@ class Oracle:
     """All that came out; scores in order of (window, model, entity, decision_id)."""
 
     settings: Settings
+    bases: Store | None = None  # whose activation logs count, as they are at the end
     coefficients: dict[tuple[str, str], EntityState] = field(default_factory=dict)
     rewards: dict[str, dict[str, float]] = by_key(dict)
     counters: Counter[str] = field(default_factory=Counter)
@@ -61,6 +66,8 @@ class Oracle:
     scores: list[Scored] = field(default_factory=list)
     rows: dict[tuple[int, str, str], Row] = by_key(Row)  # by close, model, id
     batches: dict[tuple[int, str, str], list[Example]] = by_key(list)  # by close, model, entity
+    logs: dict[str, BaseLog] = field(default_factory=dict)
+    models: dict[str, DecisionModel] = field(default_factory=dict)  # by version
 
     def count(self, event_ms: int, name: str, number: int = 1) -> None:
         self.counters[name] += number
@@ -115,7 +122,9 @@ class Oracle:
         decision = orjson.loads(outcome.payload)
         item, context = decision["item"], decision["context"]
         features = flatten(item, context, feature_spec(policy.learner)).values
-        example = Example(decision_id, features, outcome.reward)
+        base = self.log(model).base_for(close, ksuid.unix_seconds(decision_id) * 1000)
+        offset = 0.0 if base is None else self.offset(base, item, context)
+        example = Example(decision_id, features, outcome.reward, 1.0, offset)
         self.batch(close, model, entity_of(item, context, policy.learner.entity), example)
 
     def settle_records(self, close: int, model: str, records: list[Record]) -> None:
@@ -129,6 +138,24 @@ class Oracle:
         one_entity = not self.settings.model_for(model).learner.entity
         self.batch(close, model, "[]" if one_entity else winner.entity, example)
 
+    def log(self, model: str) -> BaseLog:
+        """The bases of a model, read once."""
+        if model not in self.logs:
+            kind = self.settings.model_for(model).learner.kind
+            self.logs[model] = BaseLog() if self.bases is None else read_base_log(self.bases, model).of_kind(kind)
+        return self.logs[model]
+
+    def offset(self, base: BaseEntry, item: Any, context: Any) -> float:
+        """The offset of one decision, by itself."""
+        if not base.key:
+            return base.intercept
+        assert self.bases is not None
+        if base.version not in self.models:
+            found = self.bases.get(base.key)
+            assert found is not None
+            self.models[base.version] = DecisionModel.of_file(found.data)
+        return base.intercept + base.slope * float(self.models[base.version].score([item], context, noise=0.5)[0])
+
     def batch(self, close: int, model: str, entity: str | None, example: Example) -> None:
         if entity is None:
             self.counters["no_entity"] += 1
@@ -138,14 +165,16 @@ class Oracle:
     def learn(self, close: int, model: str, entity: str, examples: list[Example]) -> None:
         learner = learner_settings(self.settings.model_for(model).learner)
         before = self.coefficients.get((model, entity))
-        result = learn(before, examples, close_ms=close, generation=GENERATION, settings=learner)
+        active = self.log(model).active_at(close)
+        version = active.version if active else ""
+        result = learn(before, examples, close_ms=close, generation=GENERATION, settings=learner, base_version=version)
         self.coefficients[model, entity] = result.state
         self.scores += [Scored(s.decision_id, model, entity, s.label, s.base, s.score) for s in result.scores]
 
 
-def replay(paths: Iterable[Path], settings: Settings) -> Oracle:
+def replay(paths: Iterable[Path], settings: Settings, bases: Store | None = None) -> Oracle:
     """Learn from the events in files and folders, as if no line ever came late; unknown models by default."""
-    oracle = Oracle(settings)
+    oracle = Oracle(settings, bases)
     for line, modified_ms in _lines(paths):
         oracle.read(line, modified_ms)
     for (close, model, key), row in sorted(oracle.rows.items(), key=lambda entry: entry[0]):

@@ -29,7 +29,7 @@ def test_a_choice_is_respected(chunks: list[FileChunk], *, choice: bool) -> None
 
 
 def test_a_followed_folder_cannot_be_replayed(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match=r"stream.source.follow: .*set it to false"):
+    with pytest.raises(StateError, match=r"stream.source: .*set follow: false"):
         is_replay([], True)
 
 

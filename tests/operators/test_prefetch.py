@@ -14,16 +14,17 @@ import pytest
 from lambda_learner.policy import Policies
 from operators.files import FileChunk, plan_folder
 from operators.parse import Parser
-from operators.prefetch import ParsingProcess, Texts, UnreadableFile, parse_chunk
+from operators.prefetch import ParsingProcess, UnreadableFile
+from operators.reading import Reading, ReadSettings, Texts
 from operators.rows import FIELD, ROW
 from tests.harness.cases import POLICY, T0_S, decision_line, joined
 
-PARSER = Parser(Policies({}, POLICY), max_message_bytes=10_000, max_clock_skew_ms=900_000)
+SETTINGS = ReadSettings(Parser(Policies({}, POLICY), max_message_bytes=10_000, max_clock_skew_ms=900_000))
 LEFT_ALONE = """
 import os, signal, sys
 from operators.prefetch import ParsingProcess
-from tests.operators.test_prefetch import PARSER
-parsing = ParsingProcess(PARSER)
+from tests.operators.test_prefetch import SETTINGS
+parsing = ParsingProcess(SETTINGS)
 print(parsing._process.pid, flush=True)
 os.kill(os.getpid(), signal.SIGKILL)
 """
@@ -41,22 +42,22 @@ def chunk_of(path: Path) -> FileChunk:
 
 @pytest.fixture
 def parsing() -> Iterator[ParsingProcess]:
-    process = ParsingProcess(PARSER)
+    process = ParsingProcess(SETTINGS)
     yield process
     process.close()
 
 
 def test_a_chunk_of_very_many_lines_gives_several_texts(tmp_path: Path) -> None:
     write(tmp_path / "a", *(decision_line(1, number) for number in range(7)))
-    (whole,) = parse_chunk(chunk_of(tmp_path), PARSER)
-    texts = list(parse_chunk(chunk_of(tmp_path), PARSER, 3))
+    (whole,) = Reading(SETTINGS).texts(chunk_of(tmp_path))
+    texts = list(Reading(SETTINGS).texts(chunk_of(tmp_path), 3))
     assert ROW.join(each.rows for each in texts) == whole.rows
     assert len(texts) == 3
 
 
 def test_a_line_without_a_time_of_arrival_arrived_when_its_file_was_written(tmp_path: Path) -> None:
     write(tmp_path / "a", decision_line(100 + 900, 1), decision_line(100 + 901, 2))
-    (texts,) = parse_chunk(chunk_of(tmp_path), PARSER)
+    (texts,) = Reading(SETTINGS).texts(chunk_of(tmp_path))
     assert int(texts.rows.split(FIELD)[1]) == (T0_S + 100) * 1000
     (letter,) = texts.dead_letters
     assert json.loads(letter)["reason"] == "clock_ahead"
@@ -64,7 +65,7 @@ def test_a_line_without_a_time_of_arrival_arrived_when_its_file_was_written(tmp_
 
 def test_a_file_from_the_future_has_arrived_by_now(tmp_path: Path) -> None:
     write(tmp_path / "a", decision_line(4_000_000_000 - T0_S), second=4_000_000_000 - T0_S)
-    (texts,) = parse_chunk(chunk_of(tmp_path), PARSER)
+    (texts,) = Reading(SETTINGS).texts(chunk_of(tmp_path))
     (letter,) = texts.dead_letters
     assert json.loads(letter)["reason"] == "clock_ahead"
 
@@ -72,7 +73,7 @@ def test_a_file_from_the_future_has_arrived_by_now(tmp_path: Path) -> None:
 def test_all_chunks_of_a_plan_together_give_every_line(tmp_path: Path) -> None:
     for name in ("a", "b"):
         write(tmp_path / name, *(decision_line(number, number) for number in range(50)))
-    texts = [texts.rows for chunk in plan_folder(str(tmp_path)) for texts in parse_chunk(chunk, PARSER)]
+    texts = [texts.rows for chunk in plan_folder(str(tmp_path)) for texts in Reading(SETTINGS).texts(chunk)]
     assert sum(len(window.split(ROW)) for window in joined(ROW.join(texts).split(ROW)).values()) == 50
 
 
@@ -80,7 +81,7 @@ def test_the_process_gives_what_parsing_here_gives(tmp_path: Path, parsing: Pars
     write(tmp_path / "a", decision_line(1), b"{")
     chunk = chunk_of(tmp_path)
     for _ in range(2):
-        assert list(parsing.texts(chunk)) == list(parse_chunk(chunk, PARSER))
+        assert list(parsing.texts(chunk)) == list(Reading(SETTINGS).texts(chunk))
 
 
 def test_texts_larger_than_the_pipe_come_whole(tmp_path: Path, parsing: ParsingProcess) -> None:
@@ -88,8 +89,8 @@ def test_texts_larger_than_the_pipe_come_whole(tmp_path: Path, parsing: ParsingP
     write(tmp_path / "a", *long)
     write(tmp_path / "b", *long[:200])
     first, second, *_ = plan_folder(str(tmp_path))
-    assert list(parsing.texts(first, [second])) == list(parse_chunk(first, PARSER))
-    assert list(parsing.texts(second)) == list(parse_chunk(second, PARSER))
+    assert list(parsing.texts(first, [second])) == list(Reading(SETTINGS).texts(first))
+    assert list(parsing.texts(second)) == list(Reading(SETTINGS).texts(second))
 
 
 def test_a_file_that_is_gone_is_an_error_of_the_reader_and_not_the_end(tmp_path: Path, parsing: ParsingProcess) -> None:
@@ -122,5 +123,5 @@ def test_an_error_leaves_the_process_in_order(tmp_path: Path, parsing: ParsingPr
     chunk = chunk_of(tmp_path)
     with pytest.raises(UnreadableFile):
         list(parsing.texts(chunk._replace(path="missing"), [chunk]))
-    expected: list[Texts] = list(parse_chunk(chunk, PARSER))
+    expected: list[Texts] = list(Reading(SETTINGS).texts(chunk))
     assert list(parsing.texts(chunk)) == expected

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.events.wire import decode
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
+from lambda_learner.learn.window_row import WindowRow
 from operators.rows import (
     CHUNK,
     FIELD,
@@ -19,11 +20,13 @@ from operators.rows import (
     NOTE,
     ROW,
     clock_row,
+    close_ms_of,
     decision_row,
     late_line,
     record_row,
     reward_row,
     window_row,
+    with_base,
 )
 from tests.harness.cases import T0_MS, decision_line, joined, ksuid, record_line, reward_line
 
@@ -68,7 +71,7 @@ def test_any_decision_and_its_rewards_come_back_from_the_join(
         copies=(DecisionCopy(decision.event_ms, checksum(decision.payload)),),
         rewards=tuple(RewardCopy(ksuid(2, number), T0_MS + 2000, value) for number, value in enumerate(rewards)),
     )
-    assert window_row(found_model, text) == ("D", expected)
+    assert window_row(found_model, text) == WindowRow("D", expected)
 
 
 @given(item=JSON, context=JSON)
@@ -82,7 +85,7 @@ def test_rewards_without_their_decision_come_back_without_payload() -> None:
     ((_, _, entity), text) = next(iter(joined([reward_row(_reward(7, 2.5), close_ms=CLOSE_MS)]).items()))
     expected = JoinedRow("m", ksuid(1), None, (), (RewardCopy(ksuid(2, 7), T0_MS + 2000, 2.5),))
     assert entity is None
-    assert window_row("m", text) == ("D", expected)
+    assert window_row("m", text) == WindowRow("D", expected)
 
 
 def test_a_record_comes_back_as_a_record() -> None:
@@ -90,7 +93,7 @@ def test_a_record_comes_back_as_a_record() -> None:
     assert isinstance(record, Record)
     (text,) = joined([record_row(record, close_ms=CLOSE_MS, entity='["u"]')]).values()
     copies = (DecisionCopy(T0_MS + 5000, checksum(record.payload)),)
-    assert window_row("m", text) == ("T", JoinedRow("m", ksuid(5), record.payload, copies, ()))
+    assert window_row("m", text) == WindowRow("T", JoinedRow("m", ksuid(5), record.payload, copies, ()))
 
 
 def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -> None:
@@ -101,7 +104,7 @@ def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -
     ]
     ((_, _, entity), text) = next(iter(joined(rows).items()))
     assert entity == '["a"]'
-    row = window_row("m", text)[1]
+    row = window_row("m", text).row
     assert row.payload == great.payload
     assert [copy.checksum for copy in row.copies] == [checksum(great.payload), checksum(small.payload)]
 
@@ -109,7 +112,7 @@ def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -
 @pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, math.inf, 1e22, -0.0])
 def test_a_reward_comes_back_to_the_last_bit(value: float) -> None:
     (text,) = joined([reward_row(_reward(0, value), close_ms=CLOSE_MS)]).values()
-    (copy,) = window_row("m", text)[1].rewards
+    (copy,) = window_row("m", text).row.rewards
     assert copy.value.hex() == value.hex()
 
 
@@ -150,3 +153,42 @@ def test_a_late_row_is_shown_with_all_that_it_carries() -> None:
 def test_a_late_reward_is_of_its_own_kind_and_has_no_payload() -> None:
     shown = late(reward_row(_reward(3, 1.0), close_ms=CLOSE_MS))
     assert (shown["kind"], shown["id"], shown["payload"]) == ("R", ksuid(1), None)
+
+
+# What a base says of a row.
+
+
+@given(item=JSON, entity=ENTITIES | st.just(""), offset=st.floats(allow_nan=False))
+def test_an_offset_and_its_base_come_back_with_the_decision(item: Any, entity: str, offset: float) -> None:
+    decision = _decision(item=item)
+    plain = decision_row(decision, close_ms=CLOSE_MS, entity=entity)
+    rows = [with_base(plain, offset, "b-1_x"), reward_row(_reward(1, 2.0), close_ms=CLOSE_MS)]
+    ((close_ms, _, found_entity), text) = next(iter(joined(rows).items()))
+    assert (close_ms, found_entity) == (CLOSE_MS, entity or None)
+    found = window_row("m", text)
+    assert (found.row.payload, len(found.row.rewards)) == (decision.payload, 1)
+    assert (found.offset.hex(), found.base_version) == (offset.hex(), "b-1_x")
+
+
+def test_a_row_without_a_base_has_the_offset_0_of_none() -> None:
+    (text,) = joined([decision_row(_decision(), close_ms=CLOSE_MS, entity='["u"]')]).values()
+    assert window_row("m", text)[2:] == (0.0, "")
+
+
+def test_of_conflicting_copies_the_offset_is_that_of_the_greatest_payload() -> None:
+    rows = [
+        with_base(decision_row(_decision(item={"a": number}), close_ms=CLOSE_MS, entity='["u"]'), offset, "b1")
+        for number, offset in ((1, 9.5), (2, 0.5))
+    ]
+    for order in (rows, rows[::-1]):
+        (text,) = joined(order).values()
+        assert window_row("m", text).offset == 0.5
+
+
+def test_a_late_row_shows_the_same_with_a_base() -> None:
+    plain = decision_row(_decision(), close_ms=CLOSE_MS, entity='["u"]')
+    assert late(with_base(plain, 0.5, "b1")) == late(plain)
+
+
+def test_a_row_says_when_its_window_ends() -> None:
+    assert close_ms_of(decision_row(_decision(), close_ms=CLOSE_MS, entity="")) == CLOSE_MS

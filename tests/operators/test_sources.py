@@ -13,12 +13,12 @@ from pyflink.datastream import OutputTag
 from lambda_learner.policy import Policies
 from operators.files import plan_folder
 from operators.parse import Parser
-from operators.prefetch import parse_chunk
+from operators.reading import Reading, ReadSettings
 from operators.rows import ROW, clock_row
 from operators.sources import Read
 from tests.harness.cases import POLICY, T0_S, decision_line
 
-PARSER = Parser(Policies({}, POLICY), max_message_bytes=10_000, max_clock_skew_ms=900_000)
+SETTINGS = ReadSettings(Parser(Policies({}, POLICY), max_message_bytes=10_000, max_clock_skew_ms=900_000))
 
 
 def write(path: Path, *lines: bytes, second: int = 100) -> None:
@@ -46,7 +46,7 @@ def given_by(read: Read, value: Any) -> tuple[list[str], dict[str, list[str]]]:
 
 def test_a_chunk_gives_one_text_of_rows_one_of_counts_and_each_dead_letter(tmp_path: Path) -> None:
     write(tmp_path / "a", decision_line(1, 0), b"{", decision_line(1, 1), b"[")
-    with opened(Read(PARSER, plan_folder(str(tmp_path)))) as read:
+    with opened(Read(SETTINGS, plan_folder(str(tmp_path)))) as read:
         rows, side = given_by(read, 0)
     assert len(rows) == len(side["parse-counts"]) == 1
     assert len(rows[0].split(ROW)) == 2
@@ -58,13 +58,13 @@ def test_a_chunk_gives_one_text_of_rows_one_of_counts_and_each_dead_letter(tmp_p
 def test_a_chunk_of_a_followed_folder_comes_as_text(tmp_path: Path) -> None:
     write(tmp_path / "a", decision_line(1))
     (chunk,) = plan_folder(str(tmp_path))
-    with opened(Read(PARSER, [chunk])) as read:
+    with opened(Read(SETTINGS, [chunk])) as read:
         assert given_by(read, chunk.to_json()) == given_by(read, 0)
 
 
 def test_a_chunk_of_nothing_but_bad_lines_gives_no_rows(tmp_path: Path) -> None:
     write(tmp_path / "a", b"{", b"{")
-    with opened(Read(PARSER, plan_folder(str(tmp_path)))) as read:
+    with opened(Read(SETTINGS, plan_folder(str(tmp_path)))) as read:
         rows, side = given_by(read, 0)
     assert rows == []
     assert len(side["dead-letters"]) == 2
@@ -75,12 +75,12 @@ def test_whatever_was_guessed_of_its_order_each_chunk_gives_its_own_rows(tmp_pat
     for name in "abcdef":
         write(tmp_path / name, decision_line(1, ord(name)))
     plan = plan_folder(str(tmp_path))
-    with opened(Read(PARSER, plan, readers=readers)) as read:
+    with opened(Read(SETTINGS, plan, readers=readers)) as read:
         for index in (0, 1, 2, 4, 3, 5, 5, 0):
-            (expected,) = parse_chunk(plan[index], PARSER)
+            (expected,) = Reading(SETTINGS).texts(plan[index])
             assert given_by(read, index)[0] == [expected.rows]
 
 
 def test_the_wall_clock_is_a_row_without_a_count(tmp_path: Path) -> None:
-    with opened(Read(PARSER)) as read:
+    with opened(Read(SETTINGS)) as read:
         assert given_by(read, "1700000000000") == ([clock_row(1_700_000_000_000)], {})

@@ -8,16 +8,22 @@ import numpy as np
 import pytest
 
 from lambda_learner.learn import INTERCEPT, EntityState, Example, LearnerSettings, LearnResult, Names, learn
+from lambda_learner.learn.base_change import NO_BASE, state_under_base
 from lambda_learner.learn.losses import Kind
+from lambda_learner.learn.state_format import to_bytes
 
 A, B, C = ("item.genre", "a"), ("item.genre", "b"), ("item.year", "")
 LINEAR = LearnerSettings(kind="linear")
 
 
 def learned(
-    state: EntityState | None, *examples: Example, close_ms: int = 1_000, settings: LearnerSettings = LINEAR
+    state: EntityState | None,
+    *examples: Example,
+    close_ms: int = 1_000,
+    settings: LearnerSettings = LINEAR,
+    base_version: str = NO_BASE,
 ) -> LearnResult:
-    return learn(state, examples, close_ms=close_ms, generation="g1", settings=settings)
+    return learn(state, examples, close_ms=close_ms, generation="g1", settings=settings, base_version=base_version)
 
 
 def mean_of(state: EntityState) -> dict[tuple[str, str], float]:
@@ -193,7 +199,28 @@ def test_the_count_adds_up_over_windows() -> None:
 
 def test_the_base_version_stays_with_the_state() -> None:
     state = EntityState("g1", 0, Names([INTERCEPT]), LINEAR.prior.posterior(1), 0, base_version="b7")
-    assert learned(state, Example("1", {}, 1.0)).state.base_version == "b7"
+    assert learned(state, Example("1", {}, 1.0), base_version="b7").state.base_version == "b7"
+
+
+@pytest.mark.parametrize("form", ["diagonal", "full"])
+def test_over_another_base_an_entity_is_learned_from_what_is_carried_over(form: str) -> None:
+    settings = LearnerSettings(kind="linear", posterior="full" if form == "full" else "diagonal", forgetting=0.9)
+    before = learned(None, Example("1", {A: 1.0}, 2.0), settings=settings, base_version="b1").state
+    carried = state_under_base(before, settings.prior, active="b2")
+    example = Example("2", {A: 1.0, B: 1.0}, 1.0, offset=0.5)
+    found = learned(before, example, close_ms=2_000, settings=settings, base_version="b2")
+    expected = learned(carried, example, close_ms=2_000, settings=settings, base_version="b2")
+    assert to_bytes(found.state) == to_bytes(expected.state)
+    assert found.scores == expected.scores == ((("2", 1.0, 0.5, found.scores[0].score)),)
+    assert (found.state.base_version, found.state.count) == ("b2", 2)
+
+
+def test_the_first_base_begins_an_entity_anew_and_the_fence_stays() -> None:
+    alone = learned(None, Example("1", {A: 1.0}, 9.0), close_ms=2_000).state
+    found = learned(alone, Example("2", {A: 1.0}, 1.0, offset=0.5), close_ms=3_000, base_version="b1")
+    fresh = learned(None, Example("2", {A: 1.0}, 1.0, offset=0.5), close_ms=3_000, base_version="b1")
+    assert to_bytes(found.state) == to_bytes(fresh.state)
+    assert learned(alone, Example("2", {}, 1.0), close_ms=2_000, base_version="b1").outcome == "fenced"
 
 
 def test_the_step_is_how_far_the_published_mean_has_moved() -> None:

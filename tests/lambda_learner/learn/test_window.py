@@ -15,31 +15,38 @@ from hypothesis import strategies as st
 from lambda_learner.evaluation.progressive import PREFIX, progressive_from_counters
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
 from lambda_learner.learn import Example, learn
+from lambda_learner.learn.base_change import NO_BASE
 from lambda_learner.learn.state import EntityState
 from lambda_learner.learn.state_format import to_bytes
 from lambda_learner.learn.window import WindowOutcome, learn_window
+from lambda_learner.learn.window_row import WindowRow
 from lambda_learner.policy import ModelPolicy
 from tests.harness.cases import POLICY
 
 CLOSE_MS = 120_000
-Pair = tuple[str, JoinedRow]
+BASE_OFFSET = 0.75
 
 
-def decision(number: int, *rewards: float, item: Any = None, event_ms: int = 61_000, copies: int = 1) -> Pair:
+def decision(number: int, *rewards: float, item: Any = None, event_ms: int = 61_000, copies: int = 1) -> WindowRow:
     payload = json.dumps({"item": {"a": 1} if item is None else item, "context": {"user": "u"}})
     copy = DecisionCopy(event_ms, checksum(payload))
     given = tuple(RewardCopy(f"r{index}", event_ms, value) for index, value in enumerate(rewards))
-    return "D", JoinedRow("m", f"d{number}", payload, (copy,) * copies, given)
+    return WindowRow("D", JoinedRow("m", f"d{number}", payload, (copy,) * copies, given))
 
 
-def record(number: int, *, copies: int = 1, **fields: Any) -> Pair:
+def record(number: int, *, copies: int = 1, **fields: Any) -> WindowRow:
     features = [{"name": "item.a", "term": "", "value": 1.0}]
     payload = json.dumps({"features": features, "label": 1.0, "weight": 1.0, "offset": 0.0} | fields)
-    return "T", JoinedRow("m", f"t{number}", payload, (DecisionCopy(61_000, checksum(payload)),) * copies, ())
+    copy = DecisionCopy(61_000, checksum(payload))
+    return WindowRow("T", JoinedRow("m", f"t{number}", payload, (copy,) * copies, ()))
+
+
+def based(row: WindowRow, version: str = "b1", offset: float = BASE_OFFSET) -> WindowRow:
+    return row._replace(offset=offset, base_version=version)
 
 
 def window(
-    *rows: Pair,
+    *rows: WindowRow,
     state: EntityState | None = None,
     entity: str | None = "[1]",
     close_ms: int = CLOSE_MS,
@@ -48,10 +55,12 @@ def window(
     return learn_window(state, rows, entity=entity, close_ms=close_ms, policy=policy)
 
 
-def learned(*examples: Example, state: EntityState | None = None) -> EntityState:
+def learned(*examples: Example, state: EntityState | None = None, base_version: str = NO_BASE) -> EntityState:
     """What the entity's learner alone makes of examples."""
     generation, settings = POLICY.generation, POLICY.learner
-    return learn(state, examples, close_ms=CLOSE_MS, generation=generation, settings=settings).state
+    return learn(
+        state, examples, close_ms=CLOSE_MS, generation=generation, settings=settings, base_version=base_version
+    ).state
 
 
 def bytes_of(outcome: WindowOutcome) -> bytes:
@@ -79,8 +88,8 @@ def test_decisions_are_learned_with_their_reward() -> None:
 
 
 @given(order=st.permutations([decision(1, 1.0), decision(2), record(3), decision(4, 2.0, -1.0)]))
-def test_the_order_of_the_rows_does_not_matter(order: list[Pair]) -> None:
-    outcome, expected = window(*order), window(*sorted(order, key=lambda pair: pair[1].decision_id))
+def test_the_order_of_the_rows_does_not_matter(order: list[WindowRow]) -> None:
+    outcome, expected = window(*order), window(*sorted(order, key=lambda given: given.row.decision_id))
     assert bytes_of(outcome) == bytes_of(expected)
     assert outcome.counts == expected.counts
     assert outcome.scores == expected.scores
@@ -114,7 +123,7 @@ def test_records_have_classes_of_their_own() -> None:
 
 
 def test_orphans_are_given_back_and_not_learned() -> None:
-    orphan = "D", JoinedRow("m", "d1", None, (), (RewardCopy("r", 61_000, 1.0),))
+    orphan = WindowRow("D", JoinedRow("m", "d1", None, (), (RewardCopy("r", 61_000, 1.0),)))
     outcome = window(orphan)
     assert [(each.decision_id, each.rewards) for each in outcome.orphans] == [("d1", (("r", 1.0),))]
     assert plain(outcome.counts) == {"orphan_rewards": 1}
@@ -225,3 +234,51 @@ def test_a_window_without_rows_gives_back_the_state() -> None:
     outcome = window(state=state)
     assert outcome.state is state
     assert (outcome.changed, outcome.counts) == (False, {})
+
+
+# A base gives the offsets.
+
+
+def test_a_decision_is_learned_over_the_offset_of_its_base() -> None:
+    outcome = window(based(decision(1, 1.0)), based(decision(2), offset=-0.25))
+    features = {("item.a", ""): 1.0}
+    expected = learned(
+        Example("d1", features, 1.0, 1.0, 0.75), Example("d2", features, 0.0, 1.0, -0.25), base_version="b1"
+    )
+    assert bytes_of(outcome) == to_bytes(expected)
+    assert [score.base for score in outcome.scores] == [0.75, -0.25]
+
+
+def test_a_record_keeps_its_own_offset_and_its_entity_goes_by_the_base() -> None:
+    outcome = window(based(record(1, offset=0.5)))
+    assert bytes_of(outcome) == to_bytes(
+        learned(Example("t1", {("item.a", ""): 1.0}, 1.0, 1.0, 0.5), base_version="b1")
+    )
+
+
+def test_orphans_have_no_base_and_do_not_take_the_window_s_away() -> None:
+    orphan = WindowRow("D", JoinedRow("m", "d9", None, (), (RewardCopy("r", 61_000, 1.0),)))
+    for rows in ([orphan, based(decision(1))], [based(decision(1)), orphan]):
+        state = window(*rows).state
+        assert state is not None
+        assert state.base_version == "b1"
+
+
+def test_what_was_learned_over_the_base_before_is_carried_over() -> None:
+    before = window(based(decision(1, 1.0))).state
+    after = window(based(decision(2), "b2"), state=before, close_ms=CLOSE_MS + 1)
+    assert after.scores[0].score > BASE_OFFSET  # what was learned of the entity still counts
+    assert after.state is not None
+    assert (after.state.base_version, after.state.count) == ("b2", 2)
+    reset = window(decision(2), state=before, close_ms=CLOSE_MS + 1)
+    assert reset.scores[0].score == 0.0  # without the base, nothing does
+
+
+def test_the_counters_tell_the_base_alone_from_base_and_entity() -> None:
+    state = window(based(decision(1, 1.0))).state
+    outcome = window(based(decision(2, 1.0)), state=state, close_ms=CLOSE_MS + 1)
+    metrics = progressive_from_counters({name: n for (_, name), n in outcome.counts.items()})
+    base, both = metrics["log_loss_base"], metrics["log_loss"]
+    assert base == pytest.approx(math.log1p(math.exp(-BASE_OFFSET)), abs=1e-6)
+    assert both == pytest.approx(math.log1p(math.exp(-outcome.scores[0].score)), abs=1e-6)
+    assert outcome.scores[0].score > BASE_OFFSET

@@ -1,4 +1,4 @@
-"""The track endpoint as its users start it, and a tap on the wire between it and its clients."""
+"""A tap on the wire between the track endpoint and its clients, and a client that may send in pieces."""
 
 from __future__ import annotations
 
@@ -7,40 +7,15 @@ import http.client
 import re
 import socket
 import threading
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass
 from io import BufferedIOBase
-from pathlib import Path
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, Self
 
-import yaml
-
-from jobs.flink import LOOPBACK, free_port
-from tests.harness.job import Running, start
+from jobs.flink import LOOPBACK
 
 ANSWER_SECONDS = 30.0  # what a client waits for an answer
-
-
-@dataclass
-class Endpoint:
-    """`lambda-learner track` with a configuration that the job uses too; the section `track` is written here."""
-
-    config: Path
-    port: int = field(default_factory=free_port)
-
-    def __post_init__(self) -> None:
-        section = {"port": self.port, "sink": {"rotate_after": "1 s"}}
-        document = yaml.safe_load(self.config.read_text()) | {"track": section}
-        self.config.write_text(yaml.safe_dump(document, allow_unicode=True))
-
-    @contextmanager
-    def running(self) -> Iterator[Running]:
-        """The command, once it listens."""
-        with start(["track", "--config", str(self.config)], self.config.parent) as running:
-            running.until(lambda: "listening at" in running.err.read_text(), "listening")
-            yield running
 
 
 def post(port: int, body: bytes | Iterable[bytes], **headers: str) -> int:

@@ -1,0 +1,132 @@
+"""Source of Kafka topics: the ranges of offsets to read, as they grow; and the wall clock where producers write none.
+
+Keyed state of `Topics` (one key): `offsets`, of each partition the offset up to which it has been handed on. A range
+means the same records for ever, so the job reads them after a failure as it did before; nothing is in the group's
+offsets but what people look at.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from typing import Any, Final
+
+from kafka.errors import KafkaError
+from pyflink.common import Types
+from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor
+
+from operators.chunks import KafkaChunk
+from operators.follow import Quiet, WallClock
+from operators.kafka_client import KafkaLog, TopicsSettings
+from operators.offsets import OffsetRange, Partition, Planner
+from operators.sources import spread
+
+__all__ = ["Topics", "topic_chunks"]
+
+_log = logging.getLogger(__name__)
+CHUNKS_A_TICK: Final = 4  # after a pause; more would only queue up ahead of a checkpoint
+LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
+COMMIT_SECONDS: Final = 5.0
+
+
+class Topics(KeyedProcessFunction):  # type: ignore[misc]
+    """Hands on what is new in the topics each time a tick comes, and the time if it has a clock."""
+
+    def __init__(self, settings: TopicsSettings, clock: WallClock | None = None) -> None:
+        self._settings, self._clock = settings, clock
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Name the state; Kafka is asked at the first tick."""
+        self._offsets = runtime_context.get_map_state(MapStateDescriptor("offsets", Types.STRING(), Types.LONG()))
+        self._quiet = None if self._clock is None else Quiet(self._clock)
+        self._client: KafkaLog | None = None
+        self._looked_s = self._committed_s = float("-inf")
+        self._problem: str | None = None
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        if self._client is not None:
+            self._client.consumer.close()
+
+    def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
+        """The chunks that are new, and the time if there have been none for long; nothing while Kafka is away."""
+        now_ms = self._clock.now_ms() if self._clock else 0  # before the look: what the look misses came later
+        found = 0
+        try:
+            for ranges in self._new_ranges():
+                found += 1
+                yield KafkaChunk(tuple(ranges)).to_json()
+            self._well()
+        except KafkaError as error:
+            self._away(error)
+            return  # a broker that is away is no sign of a quiet stream
+        if self._quiet is not None:
+            yield from self._quiet.times(now_ms, is_new=found > 0)
+
+    def _new_ranges(self) -> Iterator[list[OffsetRange]]:
+        log = self._log()
+        self._look_for_partitions(log)
+        planner = self._planner
+        for _ in range(CHUNKS_A_TICK):
+            positions = {_partition(name): at for name, at in self._offsets.items()}
+            ranges = planner.next(positions)
+            if not ranges:
+                break
+            for each in ranges:
+                self._offsets.put(_name(Partition(each.topic, each.partition)), each.end)
+            yield ranges
+        self._commit(log)
+
+    def _log(self) -> KafkaLog:
+        if self._client is None:
+            self._client = KafkaLog(self._settings.connection.consumer(self._settings.group), self._settings.topics)
+            self._planner = Planner(self._client)
+        return self._client
+
+    def _look_for_partitions(self, log: KafkaLog) -> None:
+        """Begin the partitions that are new; those added while the job runs with their first record."""
+        if time.monotonic() - self._looked_s < LOOK_SECONDS:
+            return
+        known = set(self._offsets.keys())
+        new = [each for each in log.partitions() if _name(each) not in known]
+        for partition, at in log.starts(new, "earliest" if known else self._settings.start).items():
+            self._offsets.put(_name(partition), at)
+        if known or new:
+            self._looked_s = time.monotonic()
+
+    def _commit(self, log: KafkaLog) -> None:
+        if self._settings.group is None or time.monotonic() - self._committed_s < COMMIT_SECONDS:
+            return
+        log.commit({_partition(name): at for name, at in self._offsets.items()})
+        self._committed_s = time.monotonic()
+
+    def _away(self, error: KafkaError) -> None:
+        """Log when Kafka begins to fail, not at each tick."""
+        if self._problem is None:
+            _log.warning("Kafka cannot be read, and will be asked again: %r", error)
+        self._problem = repr(error)
+
+    def _well(self) -> None:
+        if self._problem is not None:
+            _log.warning("Kafka can be read again")
+        self._problem = None
+
+
+def topic_chunks(ticks: DataStream, settings: TopicsSettings, *, idle_ms: int | None = None) -> DataStream:
+    """The chunks of topics as they grow, for ever; with `idle_ms` the wall clock too (`WallClock`)."""
+    env = ticks.get_execution_environment()
+    clock = None if idle_ms is None else WallClock(idle_ms, env.get_parallelism())
+    by_source = ticks.key_by(lambda tick: 0, key_type=Types.INT())
+    topics = by_source.process(Topics(settings, clock), Types.STRING()).uid("topics").name("topics").set_parallelism(1)
+    return spread(topics, env)
+
+
+def _name(partition: Partition) -> str:
+    return f"{partition.topic}:{partition.number}"
+
+
+def _partition(name: str) -> Partition:
+    topic, _, number = name.rpartition(":")
+    return Partition(topic, int(number))

@@ -1,0 +1,42 @@
+"""How tests are spread over two processes: what starts servers and jobs first, and what shares them in one process.
+
+A file is never cut, since its tests share what they have started; and files that share a run or a broker stay together.
+"""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling
+
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
+
+TOGETHER = {  # of files or folders
+    "tests/end_to_end/test_archive.py": "noise",
+    "tests/end_to_end/test_counters_against_truth.py": "noise",
+    "tests/end_to_end/test_kill_and_resume.py": "noise",
+    "tests/services": "services",
+}
+LONG = ("cluster", "services")  # the markers of tests that take long, and wait much
+
+
+class ByFile(LoadScopeScheduling):  # type: ignore[misc]
+    """Hands out whole files, in the order in which they were collected."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        return TOGETHER.get(path) or TOGETHER.get(str(PurePosixPath(path).parent)) or path
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
+    """Asked by xdist, where tests run in several processes."""
+    config.option.loadscopereorder = False
+    return ByFile(config, log)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins early; the many quick tests fill the gaps at the end."""
+    items.sort(key=lambda item: all(item.get_closest_marker(marker) is None for marker in LONG))
