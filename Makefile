@@ -22,11 +22,11 @@ demo: $(VENV)/.installed java
 
 test: lint java
 	@printf '==> pytest\n'
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2
 
 pure: $(VENV)/.installed-dev
 	@printf '==> pytest of what needs no Java\n'
-	@$(BIN)/python -m pytest tests/lambda_learner -m 'not slow'
+	@$(BIN)/python -m pytest tests/lambda_learner -m 'not slow and not services'
 
 bench: $(VENV)/.installed-dev java
 	@printf '==> measurements\n'
@@ -41,7 +41,7 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/mypy
 
 clean:
-	rm -rf $(VENV) out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-improveai .venv-improveai.lock out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Flink needs Java 17 or 21. A machine without one gets a Java 21 runtime inside .venv.
 java: $(VENV)/.installed

@@ -10,34 +10,46 @@ from typing import Annotated, Any
 import typer
 
 from config.load import ConfigError, load
+from config.settings import Settings
 from config.warnings import warnings_of
+from jobs.bridge.command import bridge
+from jobs.bridge.errors import BridgeError
 from jobs.demo import demo
 from jobs.doctor import doctor
 from jobs.evaluate import evaluate
 from jobs.failure import JobFailed
+from jobs.history import Firehose, Train, import_, with_history
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
+from jobs.models_command import models
 from jobs.rank import rank
 from jobs.report_command import report
+from jobs.retrain.command import retrain
 from jobs.run import RunOptions, run
 from jobs.simulate import simulate
 from jobs.track.command import track
 from jobs.track.event_folder import TrackError
+from jobs.track.keys import KeysError
+from jobs.track.keys_command import keys
 from lambda_learner.publish.errors import BucketError
+from lambda_learner.retrain.errors import RetrainError
 
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in."
 )
-for command in (simulate, track, rank, report, doctor, demo):
+for command in (simulate, track, bridge, rank, retrain, report, doctor, demo):
     app.command()(command)
+app.command("import")(import_)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(keys, name="keys")
+app.add_typer(models, name="models")
 Config = Annotated[Path, typer.Option(help="The YAML configuration file.")]
 Scores = Annotated[Path | None, typer.Option(help="Write each decision's score before it was learned.")]
 Fresh = Annotated[bool, typer.Option("--fresh", help="Learn the same history anew, in a new generation.")]
 TakeOver = Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")]
 Progress = Annotated[bool, typer.Option(help="Show progress on stderr.")]
 # What a user can mend: a message, no traceback.
-EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound, TrackError)
+EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound, TrackError, KeysError, RetrainError, BridgeError)
 FAILED, BAD_USAGE = 1, 2  # exit codes
 
 
@@ -51,24 +63,29 @@ def run_command(
     progress: Progress = True,
 ) -> None:
     """Run the main job: from the newest checkpoint if there is one; many bounded files in batch mode."""
-    _run(config, RunOptions(scores, fresh, take_over, None, progress))
+    _run(load(config), RunOptions(scores, fresh, take_over, None, progress))
 
 
 @app.command("replay")
-def replay_command(
+def replay_command(  # noqa: PLR0913 - one parameter an option
     config: Config,
     *,
     scores: Scores = None,
     fresh: Fresh = False,
     take_over: TakeOver = False,
     progress: Progress = True,
+    firehose: Firehose = None,
+    train: Train = None,
 ) -> None:
-    """Run the same graph in batch mode: no order of files or lines matters, nothing is late."""
-    _run(config, RunOptions(scores, fresh, take_over, True, progress))
+    """Run the same graph in batch mode: no order of files or lines matters, nothing is late.
+
+    With --firehose or --train, over the history of these buckets instead of the source.
+    """
+    settings = with_history(load(config), firehose=firehose, train=train)
+    _run(settings, RunOptions(scores, fresh, take_over, True, progress))
 
 
-def _run(config: Path, options: RunOptions) -> None:
-    settings = load(config)
+def _run(settings: Settings, options: RunOptions) -> None:
     for warning in warnings_of(settings):
         typer.echo(f"warning: {warning}", err=True)
     summary = run(settings, options)

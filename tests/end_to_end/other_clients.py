@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from tests.harness.feed import Maker, now_ms
 from tests.harness.job import PATIENCE_SECONDS
-from tests.harness.track import post
+from tests.harness.tap import post
 
 __all__ = ["Event", "Form", "decision", "dumped", "forms", "insist", "rewards"]
 

@@ -16,10 +16,11 @@ from typing import Any
 
 from operators.files import Line, plan_folder, read_chunk
 from tests.end_to_end.other_clients import Event, Form, decision, dumped, forms, insist, rewards
+from tests.harness.endpoint import Endpoint
 from tests.harness.feed import Maker
 from tests.harness.job import PATIENCE_SECONDS, Job, Running
 from tests.harness.oracle import Oracle, replay
-from tests.harness.track import Endpoint, Exchange, Tap
+from tests.harness.tap import Exchange, Tap
 
 __all__ = ["Story", "message_ids", "tell"]
 
@@ -148,7 +149,7 @@ def let_the_job_end(story: Story, running: Running) -> None:
 def tell(place: Path, python: Path) -> Story:
     """All of it, in one folder; `python` is the interpreter of the real client."""
     job = Job(place, place / "events", MODELS, STREAM, follow=True)
-    endpoint = Endpoint(job.config)
+    endpoint = Endpoint(job.folder, {"rotate_after": "1 s"}, job=job.config)
     with Tap(endpoint.port) as tap, job.start() as running, ExitStack() as clients:
         story = Story(job, tap)
         with endpoint.running() as serving:

@@ -67,6 +67,13 @@ def test_the_constant_base_needs_no_file(store: Any) -> None:
     assert list(store.objects) == ["models/base/m/log.json"]
 
 
+@pytest.mark.parametrize("version", ["", "a\x1cb", "a/b", "v" * 129])
+def test_what_could_not_be_told_in_a_row_is_no_version(store: Any, version: str) -> None:
+    base = trained_base()._replace(version=version, model_file=b"")
+    with pytest.raises(ValueError, match="1–128 ASCII letters"):
+        activate_base(store, base, now_ms=NOW_MS, lead_ms=LEAD_MS)
+
+
 def test_of_history_a_base_becomes_active_right_after_what_it_was_trained_on(store: Any) -> None:
     base = trained_base()
     entry = activate_base(store, base, now_ms=base.trained_through_ms, lead_ms=0)

@@ -34,6 +34,9 @@ def test_the_same_request_gives_the_same_base_and_another_one_other_seeds() -> N
 def test_it_explores_by_nothing_whatever_the_decision_model_does() -> None:
     settings = base_settings(TrainingSettings(explore=True), kind="logistic", entity_paths=())
     assert (settings.explore, settings.noise, settings.binary_rewards) == (False, 0.5, True)
+    assert not base_settings(TrainingSettings(binary_rewards=True), kind="linear", entity_paths=()).binary_rewards
+    left_out = base_settings(TrainingSettings(exclude_paths=("item.id",)), kind="linear", entity_paths=("context.u",))
+    assert left_out.exclude_paths == ("item.id", "context.u")
     trained = base_of(ROWS[:600], ROWS[600:], settings={"explore": True}).trained
     assert trained is not None
     assert (trained.metrics.rows, trained.metrics.decisions) == (600, 600)
