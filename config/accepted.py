@@ -96,4 +96,5 @@ def _fields(section: type[Section]) -> dict[str, FieldInfo]:
 def _section_in(annotation: Any) -> type[Section] | None:
     """The section that a type is, or maps names to; None for plain values."""
     inner = get_args(annotation)[-1] if get_origin(annotation) is dict else annotation
+    inner = next((each for each in get_args(inner) if type(None) in get_args(inner)), inner)  # of a section or none
     return inner if isinstance(inner, type) and issubclass(inner, Section) else None

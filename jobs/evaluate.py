@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from jobs.evaluate_base import base_worth
 from lambda_learner.simulate import movielens as data_set
 from lambda_learner.simulate.movielens import DataSetError
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 __all__ = ["evaluate", "picture_of", "table_of"]
 
 evaluate = typer.Typer(no_args_is_help=True, help="Measure the learner on public data.")
+evaluate.command("base")(base_worth)
 NONE: Final = "–"  # in place of a number that was not published
 TABLE_WIDTH: Final = 120  # columns where the output is no terminal, so that no cell wraps
 LINES: Final = (  # of the picture: target, whether δ < 1, name, colour, marker

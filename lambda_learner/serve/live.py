@@ -6,18 +6,25 @@ import logging
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from lambda_learner.features import FeatureSpec
+from lambda_learner.learn.losses import Kind
 from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.errors import BucketError, DamagedGeneration, NotPublished
 from lambda_learner.publish.generation import Generation, read_generation
 from lambda_learner.publish.keys import generation_key, shard_of
 from lambda_learner.publish.reader import NOTHING_PUBLISHED, Shard, load_shard
 from lambda_learner.publish.store import Store
+from lambda_learner.serve.live_base import LiveBase
+
+if TYPE_CHECKING:
+    from lambda_learner.retrain.offset_model import OffsetModel
 
 __all__ = ["Live", "LiveModel"]
 
 _log = logging.getLogger(__name__)
+_BASE = "base"  # what a warning is about
 
 
 @dataclass(slots=True)
@@ -30,12 +37,16 @@ class _Loaded:
 
 @dataclass(slots=True)
 class Live:
-    """One generation and its shards, each loaded when an entity of it is first asked for."""
+    """One generation, its shards, each loaded when an entity of it is first asked for, and the base.
+
+    Another thread may change the base at any time: a call looks at it once.
+    """
 
     generation: Generation
     etag: str
     spec: FeatureSpec
     checked_s: float
+    base: OffsetModel | None = None
     shards: dict[int, _Loaded] = field(default_factory=dict)
 
 
@@ -45,14 +56,17 @@ class LiveModel:
     Thread-safe: while one thread refreshes, others use the last state.
     """
 
-    def __init__(self, store: Store, model: str, *, refresh_s: float, clock: Callable[[], float]) -> None:
-        """Name the model; nothing is read yet. `clock` gives monotonic seconds."""
+    def __init__(
+        self, store: Store, model: str, *, refresh_s: float, clock: Callable[[], float], now_ms: Callable[[], int]
+    ) -> None:
+        """Name the model; nothing is read yet. `clock` gives monotonic seconds, `now_ms` the wall clock's time."""
         self._store = store
         self._model = model
         self._key = generation_key(model)
         self._refresh_s = refresh_s
         self._clock = clock
         self._lock = threading.RLock()
+        self._base = LiveBase(store, model, now_ms=now_ms)
         self._live: Live | None = None
         self._warned: dict[str, str] = {}
 
@@ -95,10 +109,24 @@ class LiveModel:
                 raise
             self._warn(self._key, error)
             live.checked_s = self._clock()
-            return live
-        self._warned.pop(self._key, None)
+            newest = live
+        else:
+            self._warned.pop(self._key, None)
+        newest.base = self._refreshed_base(newest.generation.kind, live)
         self._live = newest
         return newest
+
+    def _refreshed_base(self, kind: Kind, live: Live | None) -> OffsetModel | None:
+        """The active base; the last good one if that cannot be read."""
+        try:
+            base = self._base.current(kind)
+        except BucketError as error:
+            if live is None:
+                raise
+            self._warn(_BASE, error)
+            return live.base if live.base is not None and live.base.entry.kind == kind else None
+        self._warned.pop(_BASE, None)
+        return base
 
     def _read(self, live: Live | None) -> Live:
         found = read_generation(self._store, self._model)

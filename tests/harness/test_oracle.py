@@ -9,9 +9,8 @@ import pytest
 
 from config.settings import Learner, Model, Reward, Settings
 from lambda_learner.evaluation.metrics import auc
-from lambda_learner.simulate import movielens, synthetic
+from lambda_learner.simulate import synthetic
 from lambda_learner.simulate.lines import Line, decision_line, render, reward_line
-from lambda_learner.simulate.movielens import DataSetError
 from lambda_learner.simulate.traffic import Traffic
 from lambda_learner.simulate.truth import Truth
 from tests.harness.oracle import Oracle, replay
@@ -98,17 +97,3 @@ def test_learning_pays_on_synthetic_traffic(tmp_path: Path) -> None:
     lines = list(synthetic.event_lines(traffic, np.random.default_rng(3)))
     scores = replay_of(lines, tmp_path, settings()).scores[4000:]
     assert auc([scored.score for scored in scores], [scored.label for scored in scores]) > 0.7
-
-
-@pytest.mark.slow
-def test_movielens_has_the_auc_that_was_measured_independently(tmp_path: Path) -> None:
-    try:
-        data = movielens.read(movielens.find_folder())
-    except DataSetError as error:
-        pytest.skip(str(error))
-    lines = list(movielens.event_lines(data, np.random.default_rng(0)))
-    oracle = replay_of(lines, tmp_path, settings(window="10 s", prior_precision=4, forgetting=0.95))
-    scores = oracle.scores[-50_000:]
-    assert auc([scored.score for scored in scores], [scored.label for scored in scores]) == pytest.approx(
-        0.7105, abs=0.005
-    )

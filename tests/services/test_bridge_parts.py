@@ -150,8 +150,9 @@ def test_a_shard_is_read_from_its_beginning_a_time_or_a_record_on(stream: TestSt
     assert source.retention_ms() == 24 * 3_600_000
 
 
-def test_a_clock_that_is_ahead_of_the_service_is_waited_for(source: Stream) -> None:
+def test_a_clock_that_is_ahead_of_the_service_is_waited_for(stream: TestStream, source: Stream) -> None:
     shard = min(source.shards())
+    stream.client.put_record(StreamName=stream.name, PartitionKey="k", ExplicitHashKey="0", Data=b"x")
     ahead = Position("1", since_ms=wall_clock_ms() + 3_600_000)
     with pytest.raises(KinesisAway, match="Timestamp cannot be in the future"):
         source.iterator(shard, ahead)
