@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, BeforeValidator, Field
 from pydantic_core import PydanticKnownError
 
-from config.durations import duration_ms, rate_ms
+from config.durations import duration_ms
 from lambda_learner.features import FeatureSpec
 from lambda_learner.features.paths import split_path
 from lambda_learner.learn.state import ESTIMATE
@@ -31,7 +31,6 @@ __all__ = [
     "NonNegative",
     "PlainName",
     "Positive",
-    "RateMs",
     "Region",
     "SecondsMs",
     "Text",
@@ -125,11 +124,6 @@ TickMs = Annotated[
     int,
     BeforeValidator(duration_ms),
     Field(ge=1_000, description="a duration of at least 1 s, such as 30 s"),
-]
-RateMs = Annotated[
-    int,
-    BeforeValidator(rate_ms),
-    Field(ge=60_000, description="rate(TIME), at least a minute: rate(4 hours)"),
 ]
 VolumeGb = Annotated[int, BeforeValidator(_gigabytes), Field(description='a volume such as "10 GB"')]
 

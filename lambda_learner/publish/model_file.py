@@ -51,7 +51,8 @@ def to_model_file(booster: xgb.Booster, metadata: Mapping[str, Any]) -> bytes:
     if fault:
         raise ValueError(fault)
     copy = booster.copy()
-    copy.set_attr(**dict.fromkeys(copy.attributes()), **{_ATTRIBUTE: orjson.dumps(metadata).decode()})
+    # None takes an attribute away: of a loaded booster, its metadata among them, which are written anew.
+    copy.set_attr(**(dict.fromkeys(copy.attributes()) | {_ATTRIBUTE: orjson.dumps(metadata).decode()}))
     with xgb.config_context(verbosity=0):  # it warns that the format is old
         raw = bytes(copy.save_raw("deprecated"))
     return gzip.compress(raw, _LEVEL, mtime=0)

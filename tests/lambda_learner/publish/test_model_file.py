@@ -56,6 +56,12 @@ def test_the_booster_itself_stays_as_it_was() -> None:
     assert booster.attributes() == {"note": "mine"}
 
 
+def test_a_model_that_was_read_back_can_be_written_again_with_other_metadata() -> None:
+    booster, _ = from_model_file(to_model_file(grown(), METADATA), "key")
+    other = METADATA | {"ai.improve.created_at": "2026-11-24T00:00:00+00:00"}
+    assert from_model_file(to_model_file(booster, other), "key")[1] == other
+
+
 def test_other_attributes_of_the_booster_are_not_in_the_file() -> None:
     booster = grown()
     booster.set_attr(best_iteration="3")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any
 
@@ -204,3 +205,13 @@ def test_the_learner_and_the_ranker_give_the_same_score(bases: Bases) -> None:
     one_by_one = [ranker.scores([item], U1, explore=False)[0] for item in ITEMS]
     assert one_by_one == scores(ranker).tolist()
     assert (scores(ranker) - offsets)[0] == pytest.approx(1.5)
+
+
+def test_threads_that_rank_at_once_get_what_one_does(bases: Bases) -> None:
+    bases.put("b1")
+    bases.publish("b1", rock=1.0)
+    ranker = bases.ranker()
+    expected = scores(ranker).tolist()
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(lambda _: scores(ranker).tolist(), range(200)))
+    assert all(each == expected for each in found)
