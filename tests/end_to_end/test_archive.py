@@ -14,7 +14,7 @@ from operators.files import plan_folder, read_chunk
 from tests.end_to_end.noisy import MODELS, Noise
 from tests.harness.job import Finished, Job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 Key = tuple[str, str]  # model, decision id
 

@@ -12,7 +12,7 @@ from tests.end_to_end.noisy import DECISIONS, Noise
 from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 Undisturbed = tuple[Job, Finished]
 LATE = {"D": "late_decisions", "R": "late_rewards", "T": "late_records"}

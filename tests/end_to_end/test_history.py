@@ -11,7 +11,7 @@ from lambda_learner.simulate.traffic import Traffic
 from tests.end_to_end.noisy import MODELS
 from tests.harness.job import Finished, Job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 TRAFFIC = Traffic(decisions=3_000, start_ms=1_704_067_200_000, models=2, entities=50, rate=100.0, duplicates=0.05)
 

@@ -16,7 +16,7 @@ from tests.end_to_end.noisy import MODELS, TRAFFIC, Noise
 from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 Undisturbed = tuple[Job, Finished]
 KILLS = 3

@@ -19,7 +19,7 @@ from tests.harness.feed import Folder, Heart, Maker, now_ms, text
 from tests.harness.job import Finished, Job, Running
 from tests.harness.oracle import Oracle, replay
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 DAY_MS = 86_400_000
 YEAR_2150_MS = 5_680_281_600_000

@@ -11,7 +11,7 @@ import pytest
 
 import config
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 # An independent, single-threaded run of the same mathematics gave this: λ = 4, forgetting 0.95, diagonal.
 AUC_LAST_50000 = 0.7105

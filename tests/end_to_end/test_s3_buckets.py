@@ -15,7 +15,7 @@ from tests.end_to_end.noisy import make_noise
 from tests.harness.job import Finished, Job, start
 from tests.harness.s3 import S3
 
-pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(900)]
 
 DECISIONS = 4_000
 

@@ -20,7 +20,7 @@ from lambda_learner.retrain.requests import records
 from tests.harness.feed import Folder, Maker, heartbeat, text
 from tests.harness.job import Job, Running
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000
 START_MS = 1_704_096_600_000  # 2024-01-01 08:10

@@ -27,7 +27,7 @@ from lambda_learner.publish.store import FolderStore
 from operators.part_files import part_lines
 
 ROOT = Path(__file__).parents[2]
-PATIENCE_SECONDS = 120.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
+PATIENCE_SECONDS = 300.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
 LOOK_SECONDS = 0.05
 # Short runs: the JVM's second compiler would take a quarter of their CPU, and a small heap is enough.
 QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xms512m"

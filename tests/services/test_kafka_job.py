@@ -26,7 +26,7 @@ from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job, Running
 from tests.harness.topic import TestTopic, make_topic
 
-pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(900)]
 
 PARTITIONS = 3
 AWAY_SECONDS = 5.0

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from kafka.errors import KafkaConnectionError, ProducerFencedError
 
 from jobs.bridge.bridge import Bridge
@@ -48,6 +48,8 @@ class FakeKinesis:
     page_records: int = 3
     number: int = 0
     asked: list[tuple[str, int]] = field(default_factory=list)  # shard and time of each get_records
+    most: int = 10_000  # records; what is more does not come in time
+    limits: list[int] = field(default_factory=list)  # that were asked for
     iterators: list[str] = field(default_factory=list)  # the kinds that were asked for
 
     def make(self, *parents: str) -> str:
@@ -87,6 +89,9 @@ class FakeKinesis:
     def get_records(self, **arguments: Any) -> dict[str, Any]:
         name, _, place = arguments["ShardIterator"].partition(":")
         self.asked.append((name, self.now_ms))
+        self.limits.append(arguments["Limit"])
+        if arguments["Limit"] > self.most:
+            raise ReadTimeoutError(endpoint_url="http://kinesis")
         if self.errors.get(name):
             raise self.errors[name].pop(0)
         shard, start = self.shards[name], int(place)

@@ -149,6 +149,14 @@ def test_a_service_that_is_away_is_told_once_and_waited_for(world: World, error:
     assert world.told[1] == "Kinesis answers again"
 
 
+def test_fewer_records_are_asked_for_where_many_do_not_come_in_time(world: World) -> None:
+    world.kinesis.most = 200
+    world.kinesis.put(world.kinesis.make(), "a")
+    world.run(waits=3)
+    assert world.kinesis.limits[:3] == [10_000, 1_250, 156]
+    assert world.kafka.values() == ["a"]
+
+
 def test_a_stream_that_is_not_there_ends_the_bridge(world: World) -> None:
     world.kinesis.list_errors = [client_error("ResourceNotFoundException")]
     with pytest.raises(BridgeError, match="Kinesis stream events, its shards: .*ResourceNotFoundException"):
@@ -172,6 +180,12 @@ def test_brokers_that_are_away_are_told_once_and_waited_for(world: World) -> Non
         "Kafka does not answer as it should, and is asked again",
         "Kafka answers again",
     ]
+
+
+def test_progress_is_told_while_brokers_are_away_too(world: World) -> None:
+    world.kafka.away = 100
+    world.run(waits=25)
+    assert [json.loads(line)["time_ms"] - T0_MS for line in world.lines] == [10_000, 20_000]
 
 
 def test_a_record_that_the_topic_does_not_take_ends_the_bridge(world: World) -> None:

@@ -60,6 +60,17 @@ def test_records_past_the_retention_end_the_bridge_with_the_shard_and_the_positi
     assert world.kafka.values() == ["a"]
 
 
+def test_a_child_that_was_not_begun_when_the_bridge_went_away_is_as_old_as_its_parents(world: World) -> None:
+    kinesis = world.kinesis
+    parent = kinesis.make()
+    kinesis.put(parent, "a")
+    child = kinesis.make(parent)
+    world.run(waits=1)
+    kinesis.now_ms += RETENTION_MS + GRACE_MS + 1
+    with pytest.raises(RecordsGone, match=f"shard {child} was copied to its beginning, 24.0 h ago"):
+        world.run()
+
+
 def test_a_bridge_that_was_away_for_less_than_the_retention_goes_on(world: World) -> None:
     shard = world.kinesis.make()
     world.kinesis.put(shard, "a")

@@ -1,0 +1,111 @@
+"""Bases that are activated while the job runs, and while it is dead: no restart needed, none changes a byte."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.harness.bases import GENRES, put_base
+from tests.harness.compare import assert_same_coefficients
+from tests.harness.feed import Folder, Maker, heartbeat, now_ms, text
+from tests.harness.job import Job, Running
+from tests.harness.oracle import Oracle, replay
+
+pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+
+MINUTE_MS = (
+    60_000  # a log is looked at once a minute of arrivals: each part of the story is some minutes after the last
+)
+USERS = 4
+MODELS: Mapping[str, Any] = {
+    "m": {"reward": {"window": "2 s"}, "learner": {"entity": "context.user_id", "update_interval": "1 s"}}
+}
+STREAM = {"out_of_orderness": "2 s", "publish_interval": "1 s", "shards": 1}
+
+
+@dataclass
+class Story:
+    """A followed folder, its job, and the time of its events, which runs ahead of the clock."""
+
+    job: Job
+    folder: Folder
+    at_ms: int
+    maker: Maker = field(default_factory=Maker)
+
+    def say(self) -> None:
+        """Three decisions of each user, most of them rewarded, and the time that closes their windows."""
+        lines: list[dict[str, Any] | bytes] = []
+        for number in range(3 * USERS):
+            item, context = {"genre": GENRES[number % 3]}, {"user_id": f"u{number % USERS}", "hour": number}
+            decision = self.maker.decision(self.at_ms + number * 100, item=item, context=context)
+            lines.append(decision)
+            if number % 4:
+                lines.append(self.maker.reward(decision, self.at_ms + number * 100 + 500))
+        self.folder.put(text([*lines, heartbeat(self.at_ms + 10_000)]))
+
+    def until_learned(self, running: Running, version: str) -> None:
+        """Wait until all users are published over a base."""
+        learned = [version] * USERS
+        running.until(lambda: self.versions() == learned and self.closes() > self.at_ms, f"base {version!r}")
+
+    def versions(self) -> list[str]:
+        return [each.base_version for each in self.job.coefficients().values()]
+
+    def closes(self) -> int:
+        return min(each.close_ms for each in self.job.coefficients().values())
+
+    def later(self, version: str) -> None:
+        """Go on to the next part of the story, over a base that becomes active before it."""
+        self.at_ms += 3 * MINUTE_MS
+        trained_ms = self.at_ms - 2 * MINUTE_MS
+        put_base(self.job.store, version, active_from_ms=self.at_ms - MINUTE_MS, trained_through_ms=trained_ms)
+
+
+@pytest.fixture(scope="module")
+def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Oracle]:
+    place: Path = tmp_path_factory.mktemp("activation")
+    folder = Folder(place / "events")
+    story = Story(Job(place, folder.path, MODELS, STREAM, follow=True), folder, now_ms() // 1000 * 1000)
+    with story.job.start() as running:
+        story.say()
+        story.until_learned(running, "")
+        story.later("b1")
+        story.say()
+        story.until_learned(running, "b1")
+        running.kill()  # -9, with what came since the last checkpoint
+    story.later("b2")
+    with story.job.start() as running:
+        story.say()
+        story.until_learned(running, "b2")
+        running.kill()
+    return story, replay([folder.path], story.job.settings, story.job.store)
+
+
+def test_bases_are_used_from_their_time_on_without_a_restart(told: tuple[Story, Oracle]) -> None:
+    story, oracle = told
+    assert_same_coefficients(story.job.coefficients(), oracle.coefficients)
+    assert {state.base_version for state in oracle.coefficients.values()} == {"b2"}
+
+
+def test_what_was_learned_over_the_base_before_counts_on(told: tuple[Story, Oracle]) -> None:
+    story, _ = told
+    assert {each.count for each in story.job.coefficients().values()} == {6}  # of b1 and b2: b1 began anew
+
+
+def test_a_replay_obeys_the_log_of_the_live_job(told: tuple[Story, Oracle], tmp_path: Path) -> None:
+    story, oracle = told
+    again = Job(tmp_path / "again", story.folder.path, MODELS, STREAM)
+    for info in story.job.store.list("models/base/"):
+        held = story.job.store.get(info.key)
+        assert held is not None
+        again.store.put(info.key, held.data)
+    assert again.run(command="replay").code == 0
+    assert_same_coefficients(again.coefficients(), oracle.coefficients)
+    found, live = again.coefficients(), story.job.coefficients()
+    for key, each in live.items():
+        assert found[key].mean.tobytes() == each.mean.tobytes()
+        assert found[key].precision.tobytes() == each.precision.tobytes()
