@@ -3,12 +3,16 @@ from __future__ import annotations
 import pytest
 
 from tests.end_to_end.noisy import Noise, make_noise
-from tests.harness import improveai
+from tests.harness import improveai, jvm
 from tests.harness.job import Finished, Job
+
+MANY = 100  # tests; for fewer it is not worth its while
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """The real client's environment takes a minute to make: it is made while other tests run."""
+    """What takes long to make and is wanted later is made while other tests run."""
+    if len(session.items) > MANY and not session.config.option.collectonly:
+        jvm.begin()
     is_wanted = any(item.path.name == "test_track_to_job.py" for item in session.items)
     if is_wanted and not session.config.option.collectonly:
         improveai.begin()

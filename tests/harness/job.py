@@ -25,12 +25,11 @@ from lambda_learner.publish.keys import OWNER_KEY
 from lambda_learner.publish.reader import read_shard
 from lambda_learner.publish.store import FolderStore
 from operators.part_files import part_lines
+from tests.harness.jvm import jvm_args
 
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 300.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
 LOOK_SECONDS = 0.05
-# Short runs: the JVM's second compiler would take a quarter of their CPU, and a small heap is enough.
-QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xms512m"
 
 Key = tuple[str, str]  # model, entity
 Coefficients = dict[Key, EntityCoefficients]
@@ -217,7 +216,7 @@ def start(arguments: Sequence[str], folder: Path) -> Running:
         process = subprocess.Popen(
             command,
             cwd=ROOT,
-            env={"JVM_ARGS": QUICK_JVM} | os.environ,
+            env={"JVM_ARGS": jvm_args()} | os.environ,
             stdin=subprocess.DEVNULL,
             stdout=out_file,
             stderr=err_file,

@@ -264,6 +264,14 @@ def test_orphans_have_no_base_and_do_not_take_the_window_s_away() -> None:
         assert state.base_version == "b1"
 
 
+@given(order=st.permutations([based(decision(1)), based(decision(2), "b2"), decision(3)]))
+def test_rows_that_disagree_give_the_same_in_any_order(order: list[WindowRow]) -> None:
+    """It takes a log that was read too early for a window, and must still not hang on the order of arrival."""
+    state = window(*order).state
+    assert state is not None
+    assert state.base_version == "b2"
+
+
 def test_what_was_learned_over_the_base_before_is_carried_over() -> None:
     before = window(based(decision(1, 1.0))).state
     after = window(based(decision(2), "b2"), state=before, close_ms=CLOSE_MS + 1)

@@ -46,6 +46,7 @@ def test_a_version_is_activated_once_whatever_a_second_training_gave(store: Any)
     assert activate_base(store, other, now_ms=NOW_MS + HOUR, lead_ms=LEAD_MS) == first
     assert first is not None
     assert store.objects[first.key] == base.model_file
+    assert len(store.objects) == 2  # the log and the file
 
 
 def test_two_bases_follow_one_another_and_an_older_one_is_not_needed(store: Any) -> None:
@@ -57,6 +58,7 @@ def test_two_bases_follow_one_another_and_an_older_one_is_not_needed(store: Any)
     assert second.active_from_ms == first.active_from_ms + 1  # trained within the lead of the first
     late = old._replace(version="b3")
     assert activate_base(store, late, now_ms=NOW_MS + HOUR, lead_ms=LEAD_MS) is None
+    assert activate_base(store, old, now_ms=NOW_MS + HOUR, lead_ms=LEAD_MS) == first
     assert read_base_log(store, "m").entries == (first, second)
 
 
