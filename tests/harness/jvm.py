@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from functools import cache
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from jobs.java import find_java
 __all__ = ["begin", "jvm_args"]
 
 ROOT = Path(__file__).parents[2]
+PATIENCE_SECONDS = 120
 # The second compiler would take a quarter of a short run's CPU.
 QUICK = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1 -Xms512m"
 QUIET = "-Xlog:cds=off -Xlog:cds+dynamic=off -Xlog:class+path=off"
@@ -81,7 +83,20 @@ def _write(config: str, hidden: str, archive: str) -> None:
     environment = os.environ | {"JVM_ARGS": f"{QUICK} -XX:ArchiveClassesAtExit={hidden}"}
     command = [sys.executable, "-m", "jobs.cli", "run", "--config", config, "--no-progress"]
     subprocess.run(command, env=environment, check=True)
+    _until_written(Path(hidden))
     Path(hidden).replace(archive)
+
+
+def _until_written(path: Path) -> None:
+    """The JVM writes when its Python has ended, for some seconds."""
+    size = -1
+    for _ in range(PATIENCE_SECONDS):
+        before, size = size, path.stat().st_size if path.is_file() else -1
+        if size == before > 0:
+            return
+        time.sleep(1)
+    message = f"no {path} in {PATIENCE_SECONDS} s"
+    raise TimeoutError(message)
 
 
 if __name__ == "__main__":
