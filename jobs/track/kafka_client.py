@@ -1,12 +1,13 @@
-"""The settings of the producer: what the sink needs of it, and how the configuration says to connect."""
+"""The settings of the sink's producer."""
 
 from __future__ import annotations
 
 from typing import Any, Final
 
 from config.kafka import KafkaConnection
+from jobs.kafka import connection_of
 
-__all__ = ["ANSWER_MS", "CLOSE_SECONDS", "connection_settings", "producer_settings"]
+__all__ = ["ANSWER_MS", "CLOSE_SECONDS", "producer_settings"]
 
 ANSWER_MS: Final = 5_000  # then a client is told to try again: most changes of a leader are over, and it still waits
 REQUEST_MS: Final = 2_000  # a broker that hangs is left so early that its requests can be sent once more
@@ -21,7 +22,7 @@ ENVELOPE_BYTES: Final = 1_024  # of a request, besides a line
 
 def producer_settings(connection: KafkaConnection, max_message_bytes: int) -> dict[str, Any]:
     """All arguments of kafka-python's producer; SecretError when the password is not where it should be."""
-    return connection_settings(connection) | {
+    return connection_of(connection).arguments() | {
         "acks": "all",
         "enable_idempotence": True,
         "allow_auto_create_topics": False,
@@ -36,17 +37,3 @@ def producer_settings(connection: KafkaConnection, max_message_bytes: int) -> di
         "reconnect_backoff_max_ms": RECONNECT_MS,
         "metrics_enabled": False,  # nobody reads them, and they cost a tenth of the time
     }
-
-
-def connection_settings(connection: KafkaConnection) -> dict[str, Any]:
-    """The arguments of kafka-python's clients that say whom to ask and how."""
-    settings: dict[str, Any] = {
-        "bootstrap_servers": list(connection.bootstrap_servers),
-        "security_protocol": connection.security_protocol,
-        "ssl_cafile": connection.ca_file,
-    }
-    if connection.password is not None:
-        settings["sasl_mechanism"] = connection.sasl_mechanism
-        settings["sasl_plain_username"] = connection.username
-        settings["sasl_plain_password"] = connection.password.read()
-    return settings

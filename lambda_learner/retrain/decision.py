@@ -16,6 +16,7 @@ import numpy.typing as npt
 import xgboost as xgb
 
 from lambda_learner.encoding import BulkEncoder, Encoder, PathIds, TableRules, sprinkle, to_float32
+from lambda_learner.evaluation.influence import effective_size
 from lambda_learner.publish.model_file import from_model_file
 from lambda_learner.retrain.block import Block, Codes, Floats
 from lambda_learner.retrain.boost import Matrix, Trees, fit, predict, threads_for
@@ -25,7 +26,7 @@ from lambda_learner.retrain.moments import Moments
 from lambda_learner.retrain.propensity import PropensityModel
 from lambda_learner.retrain.settings import TrainingSettings
 from lambda_learner.retrain.statistics import Statistics
-from lambda_learner.retrain.weights import bootstrap_of, effective_sample_size, inverse_propensity_weights
+from lambda_learner.retrain.weights import bootstrap_of, inverse_propensity_weights
 from lambda_learner.retrain.workplace import Workplace
 
 __all__ = ["DecisionModel", "Scale", "train_decision"]
@@ -114,7 +115,7 @@ def train_decision(dataset: Dataset, propensity: PropensityModel, place: Workpla
             rows = _rows(block, of_block, scale, unused=unused)
             matrix.append(_features(block, rows, bulk, settings.noise), rows.target, rows.weight)
         booster, losses = _fit(matrix, dataset, place)
-    size = effective_sample_size(np.concatenate(weights))
+    size = effective_size(np.concatenate(weights))
     return Fitted(DecisionModel(encoder, booster), matrix.rows, size, rewards, losses[-1])
 
 

@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from lambda_learner.evaluation.off_policy import MIN_PROPENSITY
 from lambda_learner.retrain.draws import Digests, Purpose, uniform
 
-__all__ = ["MIN_PROPENSITY", "bootstrap_of", "bootstrap_weights", "effective_sample_size", "inverse_propensity_weights"]
+__all__ = ["bootstrap_of", "bootstrap_weights", "inverse_propensity_weights"]
 
 Floats = npt.NDArray[np.float64]
 
-MIN_PROPENSITY: Final = 1e-4  # caps an inverse propensity weight at 10,000
 _MAX_COUNT: Final = 20  # Poisson(1) is greater once in 5·10¹⁹ times
 
 
@@ -37,12 +37,6 @@ def bootstrap_weights(uniform: Floats) -> Floats:
 def bootstrap_of(draws: Digests, *, explore: bool) -> Floats:
     """The bootstrap weights of decisions, all 1 when the model is not to explore."""
     return bootstrap_weights(uniform(draws, Purpose.BOOTSTRAP)) if explore else np.ones(len(draws))
-
-
-def effective_sample_size(weights: Floats) -> float:
-    """(Σw)²/Σw²: how many rows of equal weight say as much (Kish 1965); 0 for no weight."""
-    squares = float(weights @ weights)
-    return float(weights.sum()) ** 2 / squares if squares else 0.0
 
 
 _POISSON: Final = np.cumsum([math.exp(-1) / math.factorial(count) for count in range(_MAX_COUNT)])

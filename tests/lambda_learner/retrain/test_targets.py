@@ -10,7 +10,7 @@ from lambda_learner.join import RewardFunction, RewardPolicy
 from lambda_learner.retrain.moments import Moments
 from lambda_learner.retrain.settings import LateRewards
 from lambda_learner.retrain.targets import rewards_of
-from lambda_learner.retrain.weights import effective_sample_size, inverse_propensity_weights
+from lambda_learner.retrain.weights import inverse_propensity_weights
 from tests.harness.archived_rows import START_S, id_at
 
 
@@ -61,12 +61,6 @@ def test_a_sum_that_overflows_gives_none() -> None:
 def test_a_propensity_is_clipped_at_one_in_ten_thousand() -> None:
     weights = inverse_propensity_weights([0.5, 1e-4, 1e-9, 0.0], 4.0)
     assert weights.tolist() == [0.5, 2500.0, 2500.0, 2500.0]
-
-
-def test_the_effective_sample_size_is_that_of_kish() -> None:
-    assert effective_sample_size(np.ones(7)) == pytest.approx(7)
-    assert effective_sample_size(np.array([3.0, 1.0, 0.0])) == pytest.approx(1.6)
-    assert effective_sample_size(np.zeros(3)) == 0.0
 
 
 def test_moments_of_batches_are_those_of_all() -> None:
