@@ -1,7 +1,8 @@
 # Every target sets up what it needs in .venv; the first run downloads about 500 MB and takes some minutes.
 #   make demo     run the main job on real data        make lint    the checks without the tests
 #   make test     every check, then every test         make clean   remove what was built and out/ (state/ stays)
-#   make bench    the measurements                    make pure    the tests that need no Java, in seconds
+#   make bench    the measurements                    make pure    the tests that need neither Java nor servers
+#   make wheel    what a cluster gets, in dist/
 # PYTHON names the Python 3.11 to use; by default the first one found.
 
 PYTHON ?=
@@ -11,10 +12,10 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure bench lint clean java
+.PHONY: help demo test pure bench lint wheel clean java
 
 help:
-	@printf '%s\n' 'make demo | test | pure | bench | lint | clean    (the Makefile opens with what each does)'
+	@printf '%s\n' 'make demo | test | pure | bench | lint | wheel | clean    (the Makefile opens with what each does)'
 
 demo: $(VENV)/.installed java
 	@printf '==> lambda-learner demo\n'
@@ -39,6 +40,10 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@printf '==> mypy\n'
 	@$(BIN)/mypy
+
+wheel: $(VENV)/.installed
+	@printf '==> dist/: the wheel that a cluster gets\n'
+	@$(BIN)/python -m pip wheel . --no-deps --quiet --wheel-dir dist
 
 clean:
 	rm -rf $(VENV) .venv-improveai .venv-improveai.lock out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache

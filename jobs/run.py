@@ -70,7 +70,7 @@ def decide(settings: Settings, options: RunOptions, state: JobState) -> Start:
     """Claim the bucket, begin or resume, and keep that in the state folder, which the caller has locked."""
     store = open_store(settings.bucket.models)
     held = None if options.fresh else state.beginning()
-    chunks = _input(settings) if held is None else []  # first: a wrong path must not take the bucket
+    chunks = input_of(settings) if held is None else []  # first: a wrong path must not take the bucket
     epoch = claim(store, state.owner_id(), take_over=options.take_over)
     if held is None:
         beginning = begin(settings, store, chunks=chunks, fresh=options.fresh)
@@ -104,7 +104,8 @@ def _refuse_unwritable(scores: Path | None) -> None:
         raise StateError(message) from error
 
 
-def _input(settings: Settings) -> list[FileChunk]:
+def input_of(settings: Settings) -> list[FileChunk]:
+    """The chunks of an input that ends, none of one without end; StateError for an input without events."""
     source = settings.stream.source
     if isinstance(source, KafkaSource):
         return []

@@ -50,5 +50,3 @@ def cluster(libraries_only: Path, tmp_path_factory: pytest.TempPathFactory) -> I
     home = make_home(tmp_path_factory.mktemp("flink"), libraries_only, jvm_args=QUICK_JVM)
     with SessionCluster(home) as started:
         yield started
-
-

@@ -42,10 +42,9 @@ class Submission:
         assert found, done
         self.job_id = found[1]
 
-    def stop(self, savepoints: Path | None) -> str:
+    def stop(self, savepoints: Path) -> str:
         """`flink stop`: the path of the savepoint."""
-        where = ["--savepointPath", str(savepoints)] if savepoints else []
-        done = self.cluster.flink("stop", *where, self.job_id, folder=self.folder)
+        done = self.cluster.flink("stop", "--savepointPath", str(savepoints), self.job_id, folder=self.folder)
         found = re.search(r"Savepoint completed\. Path: (\S+)", done.stdout)
         assert found, f"{done.stdout}\n{done.stderr}"
         return found[1]

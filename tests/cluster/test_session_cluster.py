@@ -6,6 +6,7 @@ TaskManagers, loses one by kill -9, and goes on with a new one. Beside it the sa
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -23,12 +24,12 @@ from lambda_learner.simulate.truth import Truth
 from operators.files import plan_folder, read_chunk
 from tests.cluster.submission import Submission
 from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, Noise
-from tests.harness.compare import assert_identities
+from tests.harness.compare import TOLERANCE, assert_identities
 from tests.harness.job import Finished, Job
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
-DECISIONS, LINES_PER_SECOND = 4_000, 10.0
+DECISIONS, LINES_PER_SECOND = 3_000, 8.0
 PARTS = 3
 QUIET_MS = TRAFFIC.start_ms + 48 * 3_600_000  # of event time after the last line: every window has closed
 BEATS = 2  # files with a heartbeat, one for each reader
@@ -48,8 +49,12 @@ class Story(NamedTuple):
 
 @pytest.fixture(scope="module")
 def noise(tmp_path_factory: pytest.TempPathFactory) -> Noise:
-    """Little traffic, but slow: ten minutes of it, so that windows close while it comes."""
-    folder, traffic = tmp_path_factory.mktemp("noise"), replace(TRAFFIC, decisions=DECISIONS, rate=LINES_PER_SECOND)
+    """Little traffic, but slow: nine minutes of it, so that windows close while it comes.
+
+    Nothing is late: with two readers that depends on which of them is ahead.
+    """
+    folder = tmp_path_factory.mktemp("noise")
+    traffic = replace(TRAFFIC, decisions=DECISIONS, rate=LINES_PER_SECOND, late=0.0)
     truth = Truth(traffic.rules)
     write_files(truth.watch(synthetic.event_lines(traffic, np.random.default_rng(17))), Sink(folder))
     return Noise(folder, truth.result())
@@ -57,14 +62,8 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Noise:
 
 @pytest.fixture(scope="module")
 def story(noise: Noise, cluster: SessionCluster, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
-    import time as T
-    t0 = T.time()
-    def tick(s):
-        with open("/tmp/clu/ticks","a") as f: print(f"{T.time()-t0:7.1f} {s}", file=f, flush=True)
-    tick("start")
     here = noise.job(tmp_path_factory.mktemp("here"))
     here_end = here.run()
-    tick('expected = sum')
     expected = sum(entity.count for entity in here.coefficients().values())
     folder = tmp_path_factory.mktemp("cluster")
     job = Job(folder / "job", folder / "events", MODELS, STREAM, follow=True)
@@ -72,30 +71,20 @@ def story(noise: Noise, cluster: SessionCluster, wheel: Path, tmp_path_factory: 
     feeding = feed(noise, job.events)
     next(feeding)
     submission.submit("-p", "1")
-    tick('refused = twin')
     refused = twin(submission, folder).run()
-    tick('submission.until(lambda: submi')
     submission.until(lambda: submission.learned() > 0, "publish")
-    tick('savepoint = submission.stop')
     savepoint = submission.stop(folder / "savepoints")
-    tick('submission.submit("-p", "2"')
     submission.submit("-p", "2", "-s", savepoint)
     next(feeding)
-    tick('before =')
     before = submission.learned()
     submission.until(lambda: submission.learned() > before, "publish")
-    tick('cluster.task_managers[0].kill')
     cluster.task_managers[0].kill()
-    tick('cluster.add_task')
     cluster.add_task_manager()
-    tick('next(feeding)\n    submission.u')
     next(feeding)
     submission.until(lambda: submission.learned() == expected, f"{expected} learned")
-    tick('restarts =')
     restarts = restarted(submission)
     parallelism = {vertex["name"]: vertex["parallelism"] for vertex in submission.look()["vertices"]}
-    tick('submission.stop(None)')
-    submission.stop(None)
+    submission.stop(folder / "savepoints")
     return Story(submission, savepoint, parallelism, refused, restarts, here, here_end)
 
 
@@ -130,6 +119,13 @@ def restarted(submission: Submission) -> int:
     return len(submission.look("/exceptions")["exceptionHistory"]["entries"])
 
 
+def test_the_python_of_the_cluster_has_this_project_from_the_wheel_alone(libraries_only: Path, tmp_path: Path) -> None:
+    imported = subprocess.run(
+        [libraries_only, "-c", "import pyflink, jobs"], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert "No module named 'jobs'" in imported.stderr
+
+
 def test_the_job_ran_on_both_task_managers(story: Story) -> None:
     assert max(story.parallelism.values()) == 2
 
@@ -150,13 +146,18 @@ def test_the_coefficients_are_those_of_an_undisturbed_run(story: Story) -> None:
 
 
 def same(one: EntityCoefficients, other: EntityCoefficients) -> bool:
-    return (one.names, one.count) == (other.names, other.count) and np.array_equal(one.mean, other.mean)
+    """The same but for the last bits: two readers hand on the records of one window in another order."""
+    if (one.names, one.count, one.close_ms) != (other.names, other.count, other.close_ms):
+        return False
+    numbers = ((one.mean, other.mean), (one.precision, other.precision))
+    return all(np.allclose(mine, theirs, rtol=TOLERANCE, atol=TOLERANCE) for mine, theirs in numbers)
 
 
 def test_every_counter_is_that_of_an_undisturbed_run(story: Story) -> None:
     mine, theirs = story.submission.counters(), dict(story.here_end.result)
     for name in ("seconds", "events_per_second"):
         mine.pop(name)
+    theirs.pop("auc_last_50000")  # of the scores, which a submitted job has not
     assert mine.pop("heartbeats") == theirs.pop("heartbeats") + BEATS
     assert mine.pop("lines") == theirs.pop("lines") + BEATS
     assert mine == theirs

@@ -16,6 +16,7 @@ TOGETHER = {  # of files or folders
     "tests/end_to_end/test_archive.py": "noise",
     "tests/end_to_end/test_counters_against_truth.py": "noise",
     "tests/end_to_end/test_kill_and_resume.py": "noise",
+    "tests/cluster": "cluster",
     "tests/services": "services",
 }
 LONG = ("cluster", "services")  # the markers of tests that take long, and wait much

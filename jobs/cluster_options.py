@@ -1,0 +1,51 @@
+"""Flink's options for a submitted job: those of a local run, except what the cluster and `flink run` decide."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from config.kinds import MAX_PARALLELISM
+from jobs.flink import Runtime, options
+from jobs.run import Start
+
+__all__ = ["RESTORE_FROM", "options_of"]
+
+RESTORE_FROM: Final = "execution.state-recovery.path"  # what `flink run -s` sets
+# Where processes listen is the cluster's alone.
+_OF_THE_CLUSTER: Final = ("rest.", "jobmanager.", "taskmanager.", "metrics.")
+# What the cluster's configuration or the command line may say otherwise.
+_GIVES_WAY: Final = (
+    "python.executable",
+    "python.client.executable",
+    "execution.checkpointing.dir",
+    "execution.checkpointing.num-retained",
+    "restart-strategy.",
+)
+
+
+def options_of(start: Start, given: Mapping[str, str]) -> dict[str, str]:
+    """The options that the job sets, where `given` are those that are set already."""
+    stream = start.settings.stream
+    runtime = Runtime(
+        state=start.state.folder,
+        python_mode=stream.python_mode,
+        parallelism=_parallelism(start, given),
+        checkpoint_interval_ms=stream.checkpoint_interval_ms,
+        restore_from=start.options.restore_from,
+    )
+    # What Flink takes by itself for few TaskManagers: fixed, a savepoint fits any number of them.
+    ours = options(runtime) | {"pipeline.max-parallelism": str(MAX_PARALLELISM)}
+    return {key: value for key, value in ours.items() if not _is_given(key, given)}
+
+
+def _is_given(key: str, given: Mapping[str, str]) -> bool:
+    return key.startswith(_OF_THE_CLUSTER) or (key in given and key.startswith(_GIVES_WAY))
+
+
+def _parallelism(start: Start, given: Mapping[str, str]) -> int:
+    """That of the configuration file if it names one, else that of `flink run -p`, else the cluster's."""
+    stream = start.settings.stream
+    if "parallelism" in stream.model_fields_set:
+        return stream.parallelism
+    return int(given.get("parallelism.default", stream.parallelism))
