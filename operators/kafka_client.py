@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from bisect import bisect_left
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import merge
 from typing import Any, Final, Literal, Protocol
 
 from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
-from kafka.errors import OffsetOutOfRangeError
+from kafka.errors import KafkaError, OffsetOutOfRangeError
 
 from operators.files import Line
 from operators.offsets import OffsetRange, Partition
 
 __all__ = ["Connection", "Fetcher", "KafkaLog", "Password", "RecordsGone", "Start", "TopicsSettings"]
 
+_log = logging.getLogger(__name__)
 # Where to begin a partition that nothing is known of: its oldest record, its end, or what the group has committed.
 Start = Literal["earliest", "latest", "committed"]
 POLL_MS: Final = 500
+STUCK_SECONDS: Final = 15.0  # longer than a broker takes to start again
 ANSWER_MS: Final = 5_000  # of a question that is asked again when it fails; a checkpoint waits for it
 FETCH_BYTES: Final = 1 << 20  # of a partition at once
 _OPTIONS: Final = {
@@ -30,6 +34,7 @@ _OPTIONS: Final = {
     "max_partition_fetch_bytes": FETCH_BYTES,
     "reconnect_backoff_max_ms": 1_000,
     "metadata_max_age_ms": 30_000,  # a partition that was added is read after so long
+    "bootstrap_timeout_ms": ANSWER_MS,
     "metrics_enabled": False,
 }
 
@@ -115,10 +120,14 @@ class KafkaLog:
 class Fetcher:
     """Reads ranges of offsets; what was fetched past the end of one is kept for the next."""
 
-    def __init__(self, consumer: KafkaConsumer) -> None:
-        self._consumer = consumer
-        self._held: dict[TopicPartition, list[Any]] = {}  # records from `_from` on, up to the consumer's position
-        self._from: dict[TopicPartition, int] = {}
+    def __init__(self, connect: Callable[[], KafkaConsumer]) -> None:
+        self._connect = connect
+        self._consumer = connect()
+        self._forget()
+
+    def close(self) -> None:
+        """Leave Kafka."""
+        self._consumer.close(autocommit=False, timeout_ms=POLL_MS)
 
     def lines(self, ranges: Sequence[OffsetRange]) -> Iterator[Line]:
         """The records as lines, in order of arrival, those of a partition in its order. Waits for brokers.
@@ -126,13 +135,46 @@ class Fetcher:
         RecordsGone when some are deleted.
         """
         wanted = {TopicPartition(each.topic, each.partition): each for each in ranges}
+        while not self._fetched(wanted):
+            self._connect_anew()
+        taken = [self._take(partition, each.end) for partition, each in wanted.items()]
+        return (_line(record) for record in merge(*taken, key=lambda record: record.timestamp))
+
+    def _fetched(self, wanted: Mapping[TopicPartition, OffsetRange]) -> bool:
+        """Fetch all that is wanted; False when nothing has come for long."""
         self._assign(wanted)
         for partition, each in wanted.items():
             self._go_to(partition, each.start)
-        while missing := [each for each, to in wanted.items() if self._consumer.position(each) < to.end]:
+        moved_s, before = time.monotonic(), [-1] * len(wanted)
+        while True:
+            positions = [self._position(each) for each in wanted]
+            missing = [each for each, at in zip(wanted, positions, strict=True) if at < wanted[each].end]
+            if not missing:
+                return True
+            if positions != before:
+                moved_s, before = time.monotonic(), positions
+            elif time.monotonic() - moved_s > STUCK_SECONDS:
+                return False
             self._poll(missing)
-        taken = [self._take(partition, each.end) for partition, each in wanted.items()]
-        return (_line(record) for record in merge(*taken, key=lambda record: record.timestamp))
+
+    def _connect_anew(self) -> None:
+        """A client that has seen its broker die may wait for ever for an answer of the past; a new one does not."""
+        _log.warning("no record of Kafka has come for %d s: connecting anew", STUCK_SECONDS)
+        try:
+            self.close()
+            self._consumer = self._connect()
+        except KafkaError as error:  # no broker is there: the next attempt comes as late again
+            _log.warning("Kafka is away: %r", error)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._held: dict[TopicPartition, list[Any]] = {}  # records from `_from` on, up to the consumer's position
+        self._from: dict[TopicPartition, int] = {}
+
+    def _position(self, partition: TopicPartition) -> int:
+        """The offset up to which records are held or taken; -1 where the client does not know it for now."""
+        at = self._consumer.position(partition, timeout_ms=POLL_MS)
+        return -1 if at is None else int(at)
 
     def _assign(self, partitions: Collection[TopicPartition]) -> None:
         new = [each for each in partitions if each not in self._held]
@@ -142,7 +184,7 @@ class Fetcher:
 
     def _go_to(self, partition: TopicPartition, offset: int) -> None:
         """Have what is held begin at an offset; seek where that is not among it."""
-        if partition in self._from and self._from[partition] <= offset <= self._consumer.position(partition):
+        if partition in self._from and self._from[partition] <= offset <= self._position(partition):
             self._take(partition, offset)
         else:
             self._consumer.seek(partition, offset)

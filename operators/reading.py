@@ -79,5 +79,5 @@ class Reading:
 
         if self._fetcher is None:
             assert self._kafka is not None, "only a source of topics gives such chunks"
-            self._fetcher = Fetcher(self._kafka.consumer())
+            self._fetcher = Fetcher(self._kafka.consumer)
         return self._fetcher.lines(chunk.ranges)

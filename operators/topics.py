@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any, Final
 
 from kafka.errors import KafkaError
@@ -29,6 +30,7 @@ _log = logging.getLogger(__name__)
 CHUNKS_A_TICK: Final = 4  # after a pause; more would only queue up ahead of a checkpoint
 LOOK_SECONDS: Final = 30.0  # between two looks for new partitions
 COMMIT_SECONDS: Final = 5.0
+LEAVE_MS: Final = 500
 
 
 class Topics(KeyedProcessFunction):  # type: ignore[misc]
@@ -47,8 +49,7 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
 
     def close(self) -> None:
         """Leave Kafka."""
-        if self._client is not None:
-            self._client.consumer.close()
+        self._leave()
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
         """The chunks that are new, and the time if there have been none for long; nothing while Kafka is away."""
@@ -85,6 +86,12 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
             self._planner = Planner(self._client)
         return self._client
 
+    def _leave(self) -> None:
+        if self._client is not None:
+            with suppress(KafkaError):
+                self._client.consumer.close(autocommit=False, timeout_ms=LEAVE_MS)
+        self._client = None
+
     def _look_for_partitions(self, log: KafkaLog) -> None:
         """Begin the partitions that are new; those added while the job runs with their first record."""
         if time.monotonic() - self._looked_s < LOOK_SECONDS:
@@ -104,6 +111,7 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
 
     def _away(self, error: KafkaError) -> None:
         """Log when Kafka begins to fail, not at each tick."""
+        self._leave()  # a client that has seen its broker die is not to be trusted
         if self._problem is None:
             _log.warning("Kafka cannot be read, and will be asked again: %r", error)
         self._problem = repr(error)

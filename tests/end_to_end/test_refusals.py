@@ -53,7 +53,7 @@ def assert_refused(end: Finished, *parts: str) -> None:
         ("stream.parallelism", "two", ["stream.parallelism", "two"]),
         ("stream.out_of_orderness", "30 parsecs", ["stream.out_of_orderness", "30 parsecs"]),
         ("stream.shards", 1000, ["stream.shards", "1000", "256"]),
-        ("stream.source.kind", "kafka", ["stream.source.kind", "kafka"]),
+        ("stream.source.kind", "pipe", ["stream.source.kind", "pipe", "files or kafka"]),
         ("models.m.learner.forgetting", 1.5, ["models.m.learner.forgetting", "1.5"]),
         ("models.m.learner.entity", 7, ["models.m.learner.entity", "7"]),
     ],

@@ -19,7 +19,7 @@ TOGETHER = {  # of files or folders
     "tests/cluster": "cluster",
     "tests/services": "services",
 }
-LONG = ("cluster", "services")  # the markers of tests that take long, and wait much
+LONG = ("cluster", "services", "slow")  # the markers of tests that take long, many of which wait
 
 
 class ByFile(LoadScopeScheduling):  # type: ignore[misc]

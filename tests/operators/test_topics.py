@@ -5,6 +5,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from kafka.errors import KafkaConnectionError
@@ -26,7 +27,7 @@ class Kafka:
     records: dict[Partition, int]
     committed: dict[Partition, int] = field(default_factory=dict)
     is_away: bool = False
-    consumer: Any = None
+    consumer: Any = field(default_factory=Mock)
 
     def _answer(self) -> None:
         if self.is_away:
@@ -54,7 +55,7 @@ class Kafka:
 def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
     kafka = Kafka({A: 0, B: 0})
     monkeypatch.setattr("operators.topics.KafkaLog", lambda *_: kafka)
-    monkeypatch.setattr(Connection, "consumer", lambda *_: None)
+    monkeypatch.setattr(Connection, "consumer", lambda *_: kafka.consumer)
     monkeypatch.setattr("operators.topics.LOOK_SECONDS", 0)
     monkeypatch.setattr("operators.topics.COMMIT_SECONDS", 0)
     return kafka

@@ -32,8 +32,8 @@ def log(topic: TestTopic) -> Iterator[KafkaLog]:
 
 @pytest.fixture
 def fetcher(topic: TestTopic) -> Iterator[Fetcher]:
-    with closing(Connection({"bootstrap_servers": topic.servers}).consumer()) as consumer:
-        yield Fetcher(consumer)
+    with closing(Fetcher(Connection({"bootstrap_servers": topic.servers}).consumer)) as fetcher:
+        yield fetcher
 
 
 def until(true: Callable[[], bool]) -> None:
