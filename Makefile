@@ -1,8 +1,8 @@
 # Every target sets up what it needs in .venv; the first run downloads about 500 MB and takes some minutes.
 #   make demo     run the main job on real data        make lint    the checks without the tests
-#   make test     every check, then every test         make clean   remove what was built and out/ (state/ stays)
+#   make test     every check, every other test        make clean   remove what was built and out/ (state/ stays)
 #   make bench    the measurements                    make pure    the tests that need neither Java nor servers
-#   make wheel    what a cluster gets, in dist/
+#   make wheel    what a cluster gets, in dist/       make test-cluster   the job on a cluster of processes
 # PYTHON names the Python 3.11 to use; by default the first one found.
 
 PYTHON ?=
@@ -12,7 +12,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pure bench lint wheel clean java
+.PHONY: help demo test test-cluster pure bench lint wheel clean java
 
 help:
 	@printf '%s\n' 'make demo | test | pure | bench | lint | wheel | clean    (the Makefile opens with what each does)'
@@ -23,7 +23,11 @@ demo: $(VENV)/.installed java
 
 test: lint java
 	@printf '==> pytest\n'
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --ignore tests/cluster
+
+test-cluster: $(VENV)/.installed-dev java
+	@printf '==> pytest of what needs a Flink cluster, some minutes\n'
+	@$(BIN)/python -m pytest tests/cluster
 
 pure: $(VENV)/.installed-dev
 	@printf '==> pytest of what needs no Java\n'
