@@ -21,9 +21,7 @@ demo: $(VENV)/.installed java
 	@printf '==> lambda-learner demo\n'
 	@$(BIN)/lambda-learner demo
 
-# The update is compiled once, before several jobs do it at the same time: code compiled twice may differ in last bits.
 test: lint java
-	@$(BIN)/python -c 'from lambda_learner.learn.many import compile_kernel; compile_kernel()'
 	@printf '==> pytest\n'
 	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --ignore tests/cluster
 

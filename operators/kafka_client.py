@@ -6,6 +6,7 @@ import logging
 import time
 from bisect import bisect_left
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from heapq import merge
 from typing import Any, Final, Literal, Protocol
@@ -22,6 +23,7 @@ _log = logging.getLogger(__name__)
 # Where to begin a partition that nothing is known of: its oldest record, its end, or what the group has committed.
 Start = Literal["earliest", "latest", "committed"]
 POLL_MS: Final = 500
+AGAIN_SECONDS: Final = 1.0
 STUCK_SECONDS: Final = 15.0  # longer than a broker takes to start again
 ANSWER_MS: Final = 5_000  # of a question that is asked again when it fails; a checkpoint waits for it
 FETCH_BYTES: Final = 1 << 20  # of a partition at once
@@ -65,7 +67,7 @@ class Connection:
 
     def consumer(self, group: str | None = None) -> KafkaConsumer:
         """A consumer of nothing yet; KafkaError when no broker answers."""
-        return KafkaConsumer(group_id=group, **_OPTIONS, **self.arguments())
+        return KafkaConsumer(group_id=group, **{**_OPTIONS, **self.arguments()})
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +124,7 @@ class Fetcher:
 
     def __init__(self, connect: Callable[[], KafkaConsumer]) -> None:
         self._connect = connect
-        self._consumer = connect()
+        self._consumer = self._connected()
         self._forget()
 
     def close(self) -> None:
@@ -160,12 +162,22 @@ class Fetcher:
     def _connect_anew(self) -> None:
         """A client that has seen its broker die may wait for ever for an answer of the past; a new one does not."""
         _log.warning("no record of Kafka has come for %d s: connecting anew", STUCK_SECONDS)
-        try:
+        with suppress(KafkaError):
             self.close()
-            self._consumer = self._connect()
-        except KafkaError as error:  # no broker is there: the next attempt comes as late again
-            _log.warning("Kafka is away: %r", error)
+        self._consumer = self._connected()
         self._forget()
+
+    def _connected(self) -> KafkaConsumer:
+        """A new client, as soon as a broker answers."""
+        is_told = False
+        while True:
+            try:
+                return self._connect()
+            except KafkaError as error:
+                if not is_told:
+                    _log.warning("Kafka does not answer, and will be asked until it does: %r", error)
+                is_told = True
+                time.sleep(AGAIN_SECONDS)
 
     def _forget(self) -> None:
         self._held: dict[TopicPartition, list[Any]] = {}  # records from `_from` on, up to the consumer's position

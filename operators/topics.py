@@ -106,8 +106,11 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
     def _commit(self, log: KafkaLog) -> None:
         if self._settings.group is None or time.monotonic() - self._committed_s < COMMIT_SECONDS:
             return
-        log.commit({_partition(name): at for name, at in self._offsets.items()})
         self._committed_s = time.monotonic()
+        try:
+            log.commit({_partition(name): at for name, at in self._offsets.items()})
+        except KafkaError as error:  # the job does not need it
+            _log.warning("the group could not be told how far the job is: %r", error)
 
     def _away(self, error: KafkaError) -> None:
         """Log when Kafka begins to fail, not at each tick."""

@@ -21,10 +21,16 @@ MINUTE_MS = (
     60_000  # a log is looked at once a minute of arrivals: each part of the story is some minutes after the last
 )
 USERS = 4
+STEP_MS, WINDOW_MS = 100, 2_000
 MODELS: Mapping[str, Any] = {
     "m": {"reward": {"window": "2 s"}, "learner": {"entity": "context.user_id", "update_interval": "1 s"}}
 }
 STREAM = {"out_of_orderness": "2 s", "publish_interval": "1 s", "shards": 1}
+
+
+def key(user: int) -> tuple[str, str]:
+    """How the coefficients of a user are found."""
+    return "m", f'["u{user}"]'
 
 
 @dataclass
@@ -41,22 +47,22 @@ class Story:
         lines: list[dict[str, Any] | bytes] = []
         for number in range(3 * USERS):
             item, context = {"genre": GENRES[number % 3]}, {"user_id": f"u{number % USERS}", "hour": number}
-            decision = self.maker.decision(self.at_ms + number * 100, item=item, context=context)
+            at_ms = self.at_ms + number * STEP_MS
+            decision = self.maker.decision(at_ms, item=item, context=context)
             lines.append(decision)
             if number % 4:
-                lines.append(self.maker.reward(decision, self.at_ms + number * 100 + 500))
+                lines.append(self.maker.reward(decision, at_ms + 500))
         self.folder.put(text([*lines, heartbeat(self.at_ms + 10_000)]))
 
     def until_learned(self, running: Running, version: str) -> None:
-        """Wait until all users are published over a base."""
-        learned = [version] * USERS
-        running.until(lambda: self.versions() == learned and self.closes() > self.at_ms, f"base {version!r}")
+        """Wait until all that was said of each user is learned over a base and published."""
+        running.until(lambda: self._learned() == {key(user): version for user in range(USERS)}, f"base {version!r}")
 
-    def versions(self) -> list[str]:
-        return [each.base_version for each in self.job.coefficients().values()]
-
-    def closes(self) -> int:
-        return min(each.close_ms for each in self.job.coefficients().values())
+    def _learned(self) -> dict[tuple[str, str], str]:
+        """The base of each entity whose last decision's window has been learned."""
+        ends = {key(user): self.at_ms + (2 * USERS + user) * STEP_MS + WINDOW_MS for user in range(USERS)}
+        found = self.job.coefficients().items()
+        return {entity: each.base_version for entity, each in found if each.close_ms >= ends[entity]}
 
     def later(self, version: str) -> None:
         """Go on to the next part of the story, over a base that becomes active before it."""

@@ -8,7 +8,7 @@ from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from kafka.errors import KafkaConnectionError
+from kafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 
 from operators.chunks import KafkaChunk, chunk_from_json
 from operators.follow import WallClock
@@ -111,6 +111,12 @@ def test_the_group_is_told_how_far_the_job_is(kafka: Kafka) -> None:
     kafka.records = {A: 3, B: 1}
     Driven(topics(group="g")).element(0, None)
     assert kafka.committed == {A: 3, B: 1}
+
+
+def test_a_group_that_cannot_be_told_stops_nothing(kafka: Kafka, monkeypatch: pytest.MonkeyPatch) -> None:
+    kafka.records = {A: 3, B: 0}
+    monkeypatch.setattr(kafka, "commit", Mock(side_effect=GroupAuthorizationFailedError))
+    assert ranges(Driven(topics(group="g")).element(0, None)) == [OffsetRange("t", 0, 0, 3)]
 
 
 def test_without_a_group_nothing_is_committed(kafka: Kafka) -> None:

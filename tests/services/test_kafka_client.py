@@ -5,9 +5,11 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from unittest.mock import Mock
 
 import pytest
 from kafka import KafkaAdminClient, KafkaProducer, TopicPartition
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from operators.kafka_client import Connection, Fetcher, KafkaLog, RecordsGone
 from operators.offsets import OffsetRange, Partition
@@ -60,12 +62,12 @@ def times(fetcher: Fetcher, *ranges: OffsetRange) -> list[int]:
 
 def test_all_partitions_of_all_topics_are_found_also_those_that_are_added(kafka: str, topic: TestTopic) -> None:
     other = make_topic(kafka, 1)
-    with closing(Connection({"bootstrap_servers": kafka}).consumer()) as consumer:
-        found = KafkaLog(consumer, [topic.name, other.name]).partitions()
-    assert found == [Partition(topic.name, 0), Partition(topic.name, 1), Partition(other.name, 0)]
-    add_partitions(topic, 3)
-    with closing(Connection({"bootstrap_servers": kafka}).consumer()) as consumer:
-        assert len(KafkaLog(consumer, [topic.name]).partitions()) == 3
+    with closing(Connection({"bootstrap_servers": kafka, "metadata_max_age_ms": 500}).consumer()) as consumer:
+        log = KafkaLog(consumer, [topic.name, other.name])
+        assert log.partitions() == [Partition(topic.name, 0), Partition(topic.name, 1), Partition(other.name, 0)]
+        log.ends(log.partitions())
+        add_partitions(topic, 3)
+        until(lambda: log.partitions()[:3] == [Partition(topic.name, number) for number in range(3)])
 
 
 def test_offsets_are_those_of_ends_and_times(topic: TestTopic, log: KafkaLog) -> None:
@@ -130,3 +132,16 @@ def test_records_that_are_deleted_are_an_error_that_names_their_partition(topic:
         admin.delete_records({TopicPartition(topic.name, 0): 5})
     with pytest.raises(RecordsGone, match=rf"{topic.name}-0 .*keep them longer"):
         list(fetcher.lines([OffsetRange(topic.name, 0, 0, 10)]))
+
+
+def test_a_client_that_hangs_is_replaced_as_soon_as_a_broker_answers(
+    topic: TestTopic, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    send(topic, 0, 1, 2)
+    monkeypatch.setattr("operators.kafka_client.STUCK_SECONDS", 0.1)
+    monkeypatch.setattr("operators.kafka_client.AGAIN_SECONDS", 0.01)
+    hanging = Mock(**{"position.return_value": 0, "poll.return_value": {}, "close.side_effect": KafkaTimeoutError})
+    there = Connection({"bootstrap_servers": topic.servers}).consumer
+    connect = Mock(side_effect=[KafkaConnectionError, hanging, KafkaConnectionError, KafkaConnectionError, there()])
+    with closing(Fetcher(connect)) as fetcher:
+        assert times(fetcher, OffsetRange(topic.name, 0, 0, 2)) == [1, 2]

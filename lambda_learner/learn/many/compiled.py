@@ -8,8 +8,12 @@ try:
     from numba import njit  # type: ignore[import-untyped]
 except ImportError:  # the extra `fast` brings it
     njit = None
+else:
+    from lambda_learner.learn.many.code_cache import compiled_once, find_code_of_wheels
 
-__all__ = ["IS_COMPILED", "compiled"]
+    find_code_of_wheels()
+
+__all__ = ["IS_COMPILED", "compiled", "entry_point"]
 
 IS_COMPILED: Final = njit is not None
 _F = TypeVar("_F")
@@ -28,3 +32,8 @@ def compiled(function: _F) -> _F:
     except RuntimeError:  # neither the package's folder nor the user's cache can be written
         machine_code = njit(**options | {"cache": False})(function)
     return machine_code
+
+
+def entry_point(function: _F) -> _F:
+    """A function as `compiled` gives it, for Python to call: one process compiles it at a time."""
+    return function if njit is None else compiled_once(compiled(function))  # type: ignore[return-value]

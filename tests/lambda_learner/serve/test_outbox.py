@@ -153,9 +153,10 @@ def test_what_was_appended_survives_kill_9(tmp_path: Path) -> None:
 
 def test_eight_processes_make_and_fill_one_file(tmp_path: Path) -> None:
     running = [process(tmp_path / "queue", str(number), 100) for number in range(8)]
-    assert [line(each) for each in running] == ["done"] * 8
+    told = [line(each) for each in running]
     for each in running:
         end(each)
+    assert told == ["done"] * 8
     outbox = Outbox(tmp_path / "queue", max_bytes=ROOM)
     assert sorted(bodies(outbox)) == sorted(b"%d %d" % (name, number) for name in range(8) for number in range(100))
     outbox.close()

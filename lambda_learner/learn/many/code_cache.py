@@ -1,0 +1,87 @@
+"""Where numba keeps machine code: one process compiles while the others wait, and a wheel's is found again."""
+
+from __future__ import annotations
+
+import fcntl
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache, wraps
+from pathlib import Path
+from typing import Any, Final
+
+from numba.core import caching, config  # type: ignore[import-untyped]
+from numba.misc.appdirs import AppDirs  # type: ignore[import-untyped]
+
+__all__ = ["compiled_once", "find_code_of_wheels"]
+
+WHEEL: Final = ".whl/"
+
+
+class _WheelLocator(caching._UserWideCacheLocator):  # type: ignore[misc]
+    """Finds the code of functions in a zipped wheel, which Flink unpacks elsewhere each time, by the wheel's content.
+
+    Numba itself knows files, and archives that end in .zip by their path.
+    """
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        self._stamp, self._lineno = _checksum(_wheel_of(py_file)), py_func.__code__.co_firstlineno
+        root = config.CACHE_DIR or AppDirs(appname="numba", appauthor=False).user_cache_dir
+        self._cache_path = str(Path(root) / f"lambda_learner_{self._stamp:08x}")
+
+    def get_source_stamp(self) -> int:
+        """Say which code it is."""
+        return self._stamp
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> _WheelLocator | None:
+        """Give a locator for a function that is in a wheel and whose code can be kept; else None."""
+        if not Path(_wheel_of(py_file)).is_file():
+            return None
+        locator = cls(py_func, py_file)
+        try:
+            locator.ensure_cache_path()
+        except OSError:
+            return None
+        return locator
+
+
+def find_code_of_wheels() -> None:
+    """Have numba keep the code of functions in wheels."""
+    if _WheelLocator not in caching.CacheImpl._locator_classes:
+        caching.CacheImpl._locator_classes.append(_WheelLocator)
+
+
+def compiled_once(dispatcher: Any) -> Callable[..., Any]:
+    """A compiled function whose first call in this process waits for other processes that compile it.
+
+    What two compile at once differs in last bits: one has the functions it calls from the cache, the other has not.
+    """
+
+    @wraps(dispatcher.py_func)
+    def call(*arguments: Any) -> Any:
+        folder = dispatcher.stats.cache_path
+        if dispatcher.signatures or folder is None:
+            return dispatcher(*arguments)
+        with _locked(Path(folder)):
+            return dispatcher(*arguments)
+
+    return call
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "compiling.lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _wheel_of(py_file: str) -> str:
+    place = py_file.find(WHEEL)
+    return "" if place < 0 else py_file[: place + len(WHEEL) - 1]
+
+
+@cache
+def _checksum(path: str) -> int:
+    return zlib.crc32(Path(path).read_bytes())
