@@ -37,7 +37,7 @@ def make_base(  # noqa: PLR0913 - an order, its buckets, the time and the displa
             return _told(entry)
     try:
         trained = _trained(order, base, archive, now=now(), show=show)
-    except RetrainError as error:
+    except (RetrainError, OSError) as error:  # the model is published: a full disk must not fail its request
         return {"reason": str(error)}
     if trained is None:
         return {"reason": "there are no decisions"}

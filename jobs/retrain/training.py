@@ -13,9 +13,9 @@ from jobs.retrain.judgement import judge
 from jobs.retrain.model_archive import ModelArchive
 from jobs.retrain.order import Buckets, Order
 from lambda_learner.publish.model_file import LINEAGE
-from lambda_learner.publish.model_keys import MODEL_EXTENSION, archive_folder, latest_key
-from lambda_learner.publish.models import Lineage, publish_model
-from lambda_learner.retrain.coreml import COREML_SUFFIX, to_coreml
+from lambda_learner.publish.model_keys import COREML_EXTENSION, MODEL_EXTENSION, archive_key, latest_key
+from lambda_learner.publish.models import Lineage, publish_model, read_lineage
+from lambda_learner.retrain.coreml import need_converter, to_coreml
 from lambda_learner.retrain.pipeline import Trained, train
 
 __all__ = ["Training"]
@@ -42,6 +42,8 @@ class Training:
         """
         published = publish_archived(self._models, self._order.request)
         if published is None:
+            if self._order.with_coreml:
+                need_converter()  # before hours of training
             compacted = self._archive.compacted(self._show)._asdict()
             judgement = judge(self._order, self._archive, self._models, now=self._now, show=self._show)
             account = judgement.as_fields() | {"cause": self._order.request.cause}
@@ -71,14 +73,14 @@ class Training:
     def _publish(self, trained: Trained, lineage: Mapping[str, Any]) -> Lineage:
         request, files = self._order.request, {MODEL_EXTENSION: trained.model_file}
         if self._order.with_coreml:
-            files[COREML_SUFFIX] = to_coreml(trained.decision.booster, trained.metadata)
+            files[COREML_EXTENSION] = to_coreml(trained.decision.booster, trained.metadata)
         self._show("publishing", len(files), len(files))
         time_ms = self._now_ms()
-        publish_model(
+        stem = publish_model(
             self._models, request.model, files, request_id=request.request_id, time_ms=time_ms, lineage=lineage
         )
-        published = publish_archived(self._models, request)
-        assert published is not None, request
+        published = read_lineage(self._models, request.model, stem)  # another worker's, where that was faster
+        assert published is not None, stem
         return published
 
     def _base(self) -> Mapping[str, Any] | None:
@@ -94,7 +96,7 @@ class Training:
 def _result(lineage: Lineage) -> dict[str, Any]:
     """The result of a request whose model was made the latest."""
     keys = {
-        "archive": archive_folder(lineage.model) + lineage.stem + MODEL_EXTENSION,
+        "archive": archive_key(lineage.model, lineage.stem, MODEL_EXTENSION),
         "latest": latest_key(lineage.model, MODEL_EXTENSION),
     }
     return {"stem": lineage.stem, "keys": keys, **{name: lineage.fields.get(name) for name in _OF_RESULT}}

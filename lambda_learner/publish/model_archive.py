@@ -17,6 +17,7 @@ from lambda_learner.publish.model_keys import (
     MODEL_EXTENSION,
     RECORD_EXTENSION,
     archive_folder,
+    archive_key,
     stem_and_extension,
 )
 from lambda_learner.publish.store import Store, etag_of
@@ -129,7 +130,7 @@ def whole_files(store: Store, model: str, stem: str) -> dict[str, bytes]:
     lineage = read_lineage(store, model, stem)
     files: dict[str, bytes] = {}
     for extension in EXTENSIONS:
-        key = archive_folder(model) + stem + extension
+        key = archive_key(model, stem, extension)
         found = store.get(key)
         if found is None:
             continue
@@ -153,4 +154,4 @@ def is_gzip(data: bytes) -> bool:
 
 def lineage_key(model: str, stem: str) -> str:
     """Give the key of where an archived model comes from."""
-    return archive_folder(model) + stem + RECORD_EXTENSION
+    return archive_key(model, stem, RECORD_EXTENSION)

@@ -10,10 +10,12 @@ from typing import Final
 from lambda_learner.publish.keys import is_model
 
 __all__ = [
+    "COREML_EXTENSION",
     "EXTENSIONS",
     "MODEL_EXTENSION",
     "RECORD_EXTENSION",
     "archive_folder",
+    "archive_key",
     "archive_stem",
     "base_key",
     "base_log_key",
@@ -26,7 +28,8 @@ __all__ = [
 ]
 
 MODEL_EXTENSION: Final = ".xgb.gz"
-EXTENSIONS: Final = (MODEL_EXTENSION, ".mlmodel.gz")  # what clients load, as their URLs end
+COREML_EXTENSION: Final = ".mlmodel.gz"
+EXTENSIONS: Final = (MODEL_EXTENSION, COREML_EXTENSION)  # what clients load, as their URLs end
 RECORD_EXTENSION: Final = ".json"
 _REQUEST: Final = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9_\-]{0,127}")
 _STEM: Final = re.compile(r"(?P<model>.+)-\d{4}(-\d{2}){5}-[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
@@ -41,6 +44,11 @@ def latest_key(model: str, extension: str) -> str:
 def archive_folder(model: str) -> str:
     """Give the prefix of a model's archived objects, with its closing slash."""
     return f"models/archive/{checked_model(model)}/"
+
+
+def archive_key(model: str, stem: str, extension: str) -> str:
+    """Give the key of one of an archived model's objects."""
+    return f"{archive_folder(model)}{stem}{extension}"
 
 
 def archive_stem(model: str, time_ms: int, request_id: str) -> str:

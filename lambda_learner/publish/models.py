@@ -30,7 +30,7 @@ from lambda_learner.publish.model_history import Activation, History, append, re
 from lambda_learner.publish.model_keys import (
     EXTENSIONS,
     MODEL_EXTENSION,
-    archive_folder,
+    archive_key,
     archive_stem,
     latest_key,
     stem_and_extension,
@@ -75,7 +75,7 @@ def publish_model(  # noqa: PLR0913 - what is published, and where from
         _follow(store, model)
         return earlier[0]
     for extension, data in files.items():
-        store.put(archive_folder(model) + stem + extension, data)
+        store.put(archive_key(model, stem, extension), data)
     checksums = {extension: etag_of(data) for extension, data in files.items()}
     origin = Lineage(model, stem, request_id, time_ms, checksums, lineage)
     store.put(lineage_key(model, stem), lineage_text(origin))
@@ -90,7 +90,7 @@ def roll_back(store: Store, model: str, stem: str, *, at_ms: int, reason: str = 
     NoSuchModel if it is not there, DamagedArchive if it is not whole: the latest stays as it is. A file that the
     archived model does not have, such as an `.mlmodel.gz`, stays what it is under `latest`.
     """
-    if stem_and_extension(model, archive_folder(model) + stem + MODEL_EXTENSION) is None:
+    if stem_and_extension(model, archive_key(model, stem, MODEL_EXTENSION)) is None:
         raise NoSuchModel(model, stem)
     whole_files(store, model, stem)
     append(store, model, Activation(stem, "rollback", at_ms, reason))
@@ -105,7 +105,7 @@ def live_stem(store: Store, model: str) -> str | None:
     logged = [entry.stem for entry in reversed(read_history(store, model).activations)]
     listed = [archived.stem for archived in archived_models(store, model)]
     for stem in dict.fromkeys((*logged, *listed)):
-        archived = store.get(archive_folder(model) + stem + MODEL_EXTENSION)
+        archived = store.get(archive_key(model, stem, MODEL_EXTENSION))
         if archived is not None and archived.data == latest.data:
             return stem
     return None

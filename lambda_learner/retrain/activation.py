@@ -33,18 +33,29 @@ def activate_base(store: Store, base: TrainedBase, *, now_ms: int, lead_ms: int)
     `lead_ms`; less would have a restart score rows otherwise than before. ValueError for what is no version.
     """
     base_key(base.model, base.version)  # what is no part of a key is no part of a row either
-    log = read_base_log(store, base.model)
-    held = _held(log, base.version)
-    if held is not None:
-        return held
-    newest = log.entries[-1] if log.entries else None
-    if newest is not None and newest.trained_through_ms > base.trained_through_ms:
-        return None
-    least = (now_ms + lead_ms, base.trained_through_ms + 1, newest.active_from_ms + 1 if newest else 0)
-    entry = BaseEntry(
-        base.version, _put(store, base), base.kind, max(least), base.trained_through_ms, *base.calibration
-    )
-    return _held(activate(store, base.model, entry, now_ms=now_ms, min_lead_ms=lead_ms), base.version)
+    while True:
+        log = read_base_log(store, base.model)
+        held = _held(log, base.version)
+        if held is not None or _is_newer(log, base):
+            return held
+        entry = _entry(base, _put(store, base), log, earliest_ms=now_ms + lead_ms)
+        try:
+            return _held(activate(store, base.model, entry, now_ms=now_ms, min_lead_ms=lead_ms), base.version)
+        except ValueError:
+            if read_base_log(store, base.model).etag == log.etag:
+                raise  # else another worker came between: its entry says what ours must be
+
+
+def _is_newer(log: BaseLog, base: TrainedBase) -> bool:
+    """Whether the log's last base was trained on newer decisions."""
+    return bool(log.entries) and log.entries[-1].trained_through_ms > base.trained_through_ms
+
+
+def _entry(base: TrainedBase, key: str, log: BaseLog, *, earliest_ms: int) -> BaseEntry:
+    """The base's entry: active as early as can be."""
+    after_last = log.entries[-1].active_from_ms + 1 if log.entries else 0
+    active_from_ms = max(earliest_ms, base.trained_through_ms + 1, after_last)
+    return BaseEntry(base.version, key, base.kind, active_from_ms, base.trained_through_ms, *base.calibration)
 
 
 def _put(store: Store, base: TrainedBase) -> str:

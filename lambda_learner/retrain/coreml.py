@@ -17,9 +17,8 @@ import xgboost as xgb
 
 from lambda_learner.retrain.errors import RetrainError
 
-__all__ = ["COREML_SUFFIX", "CoreMLMissing", "to_coreml"]
+__all__ = ["CoreMLMissing", "need_converter", "to_coreml"]
 
-COREML_SUFFIX: Final = ".mlmodel.gz"
 _FEATURES: Final = "ai.improve.features"  # those are the inputs
 _GZIP_LEVEL: Final = 6
 
@@ -48,12 +47,17 @@ def to_coreml(booster: xgb.Booster, metadata: Mapping[str, Any]) -> bytes:
     return gzip.compress(spec.SerializeToString(deterministic=True), _GZIP_LEVEL, mtime=0)
 
 
-def _converted(booster: xgb.Booster, features: int) -> Any:
+def need_converter() -> Any:
+    """The converter's module, after some seconds the first time; CoreMLMissing without the extra."""
     logging.getLogger("coremltools").setLevel(logging.ERROR)  # it warns of newer XGBoosts, and of not being on a Mac
     try:
-        converter = import_module("coremltools.converters.xgboost")
+        return import_module("coremltools.converters.xgboost")
     except ModuleNotFoundError as error:
         raise CoreMLMissing from error
+
+
+def _converted(booster: xgb.Booster, features: int) -> Any:
+    converter = need_converter()
     names = [f"f{column}" for column in range(features)]
     unnamed = booster.copy()
     unnamed.feature_names = None

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 from pathlib import Path
+from unittest.mock import Mock, patch
 
 import pytest
 import typer
@@ -83,6 +84,33 @@ def test_a_replay_of_history_reads_it_instead_of_the_source(train: str, tmp_path
     given = with_history(settings, firehose=None, train=train)
     assert given.stream.source.has_end
     assert len(read(tmp_path / "state" / "history")) == len(LINES)
+
+
+def test_a_replay_leaves_nothing_of_the_one_before(train: str, firehose: str, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"stream": {"state": str(tmp_path / "state")}})
+    with_history(settings, firehose=firehose, train=train)
+    with_history(settings, firehose=firehose, train=None)
+    assert read(tmp_path / "state" / "history") == LINES
+
+
+def test_a_firehose_beside_the_own_archive_is_archived(train: str, firehose: str, tmp_path: Path) -> None:
+    settings = Settings.model_validate({"stream": {"state": str(tmp_path / "state")}, "bucket": {"train": train}})
+    assert with_history(settings, firehose=firehose, train=train).stream.archive
+
+
+def test_the_address_of_the_own_archive_may_leave_out_the_server(tmp_path: Path, train: str) -> None:
+    bucket = {"endpoint": "http://127.0.0.1:9", "train": "s3://ours/train"}
+    settings = Settings.model_validate({"stream": {"state": str(tmp_path / "state")}, "bucket": bucket})
+    seen = Mock(return_value=[tmp_path])
+    with patch("jobs.history.gather", seen):
+        assert not with_history(settings, firehose=None, train="s3://ours/train").stream.archive
+    assert seen.call_args.kwargs["train"] == settings.bucket.train
+
+
+def test_what_is_no_address_is_refused(tmp_path: Path) -> None:
+    settings = Settings.model_validate({"stream": {"state": str(tmp_path / "state")}})
+    with pytest.raises(StateError, match="s3://a b is no bucket"):
+        with_history(settings, firehose=None, train="s3://a b")
 
 
 @pytest.mark.parametrize("is_own", [True, False])

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lambda_learner.publish.bases import MIN_LEAD_MS, read_base_log
+from lambda_learner.publish.bases import MIN_LEAD_MS, activate, read_base_log
 from lambda_learner.retrain.activation import activate_base, lead_ms
 from lambda_learner.retrain.offset_model import load_offset_model
 from tests.harness.archived_rows import START_S
@@ -81,3 +81,18 @@ def test_of_history_a_base_becomes_active_right_after_what_it_was_trained_on(sto
     entry = activate_base(store, base, now_ms=base.trained_through_ms, lead_ms=0)
     assert entry is not None
     assert entry.active_from_ms == base.trained_through_ms + 1
+
+
+def test_two_workers_that_activate_at_once_follow_one_another(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    others = trained_base("b2")
+
+    def slowly(*given: Any, **named: Any) -> Any:  # another worker comes between the look at the log and the writing
+        monkeypatch.setattr("lambda_learner.retrain.activation.activate", activate)
+        activate_base(store, others, now_ms=NOW_MS + 1, lead_ms=LEAD_MS)
+        return activate(*given, **named)
+
+    monkeypatch.setattr("lambda_learner.retrain.activation.activate", slowly)
+    ours = trained_base()._replace(trained_through_ms=others.trained_through_ms)
+    entry = activate_base(store, ours, now_ms=NOW_MS, lead_ms=LEAD_MS)
+    assert entry is not None
+    assert [each.version for each in read_base_log(store, "m").entries] == ["b2", "b1"]
