@@ -17,7 +17,6 @@ from config.source import FileSource
 from config.warnings import warnings_of
 from jobs.cluster_options import RESTORE_FROM, options_of
 from jobs.job_state import JobState, StateError
-from jobs.operator_ids import identify
 from jobs.replay import is_replay
 from jobs.run import RunOptions, Start, decide, input_of, plan_of
 from jobs.submitted import FINISHED, Submitted, refuse_if_running
@@ -133,7 +132,6 @@ def _execute(env: Any, start: Start, given: Mapping[str, str]) -> str:
         configuration.set_string(key, value)
     env.configure(configuration)
     build(env, StreamTableEnvironment.create(env, EnvironmentSettings.in_streaming_mode()), plan_of(start), batch=False)
-    identify(env)
     return str(env.execute_async("lambda-learner").get_job_id())
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from config.kinds import MAX_PARALLELISM
 from jobs.flink import Runtime, options
 from jobs.run import Start
 
@@ -34,9 +33,7 @@ def options_of(start: Start, given: Mapping[str, str]) -> dict[str, str]:
         checkpoint_interval_ms=stream.checkpoint_interval_ms,
         restore_from=start.options.restore_from,
     )
-    # What Flink takes by itself for few TaskManagers: fixed, a savepoint fits any number of them.
-    ours = options(runtime) | {"pipeline.max-parallelism": str(MAX_PARALLELISM)}
-    return {key: value for key, value in ours.items() if not _is_given(key, given)}
+    return {key: value for key, value in options(runtime).items() if not _is_given(key, given)}
 
 
 def _is_given(key: str, given: Mapping[str, str]) -> bool:

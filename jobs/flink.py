@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from config.kinds import MAX_PARALLELISM
 from jobs.java import use_java
 
 # Garbage a batch at a time, and much room for what lives shortly: 8 % and 5 % less CPU, and pauses matter little. Half
@@ -83,6 +84,8 @@ def options(runtime: Runtime) -> dict[str, str]:
         "python.client.executable": sys.executable,
         "python.fn-execution.bundle.time": "100",  # ms; the default of 1,000 is a second of latency a hop
         "parallelism.default": str(runtime.parallelism),
+        # What Flink takes by itself for a few: fixed, a checkpoint fits any number of them.
+        "pipeline.max-parallelism": str(MAX_PARALLELISM),
         "rest.port": str(runtime.rest_port or free_port()),
         "rest.address": LOOPBACK,
         "rest.bind-address": LOOPBACK,

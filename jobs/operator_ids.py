@@ -1,4 +1,4 @@
-"""Gives an id to each operator that has none, so that a savepoint fits the graph at any parallelism.
+"""Gives an id to each operator that has none, so that a checkpoint fits the graph at any parallelism.
 
 The operators of SQL have none, and the ids that Flink makes up for them depend on what is chained to what: at another
 parallelism the sum of the counts, for one, would look for its state under another id.

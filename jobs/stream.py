@@ -12,6 +12,7 @@ from pyflink.datastream import DataStream
 from config.settings import Stream
 from config.source import FileSource
 from jobs.kafka import topics_settings
+from jobs.operator_ids import identify
 from lambda_learner.policy import Policies
 from operators import learn, sources
 from operators.batch import batch_sql
@@ -71,6 +72,8 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
         outputs["requests"] = _requests(tables, side_output(learned, learn.COUNTS), published, plan)
     for name, stream in outputs.items():
         write_lines(stream, plan.outputs, name)
+    if not batch:
+        identify(env)
 
 
 def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
@@ -126,10 +129,9 @@ def _publish(tables: Any, updates: DataStream, plan: Plan) -> DataStream:
 def _requests(tables: Any, counts: DataStream, published: DataStream, plan: Plan) -> DataStream:
     """The requests for retraining; always there, as checkpoints of a job with triggers and without must fit both.
 
-    Of the lines about publishes it takes the event time alone. They make it the last branch of the graph, which changes
-    none of the ids that Flink generates for the others: a checkpoint from before there was this one still fits.
+    A job without triggers needs the event time alone, which comes with the lines about publishes, few as they are.
     """
-    texts = published.union(counts) if plan.triggers.is_any else published
+    texts = counts if plan.triggers.is_any else published
     rows = keyed_by_first(observations(tables, texts), OBSERVED_TYPE)
     return rows.process(Trigger(plan.triggers), Types.STRING()).uid("trigger").name("trigger")
 

@@ -28,21 +28,7 @@ def observations(tables: Any, texts: DataStream) -> DataStream:
     for key, value in _OPTIONS.items():
         tables.get_config().set(key, value)
     tables.create_temporary_view("observed", tables.from_data_stream(texts, _schema()))
-    rows = table_rows(tables, _sql("observed"), OBSERVED_TYPE)
-    _name_steps(rows, texts)
-    return rows
-
-
-def _name_steps(rows: DataStream, texts: DataStream) -> None:
-    """Give ids to the operators that SQL has made: those that Flink makes up depend on what the texts are made of.
-
-    Not to the first, which has no state: a node with an id is numbered before its inputs are, and one that is not last
-    in Flink's numbering gives other ids to all that come after it.
-    """
-    first, step, number = texts._j_data_stream.getTransformation(), rows._j_data_stream.getTransformation(), 0
-    while not step.getInputs().get(0).equals(first):
-        step.setUid(f"observed-{number}")
-        step, number = step.getInputs().get(0), number + 1
+    return table_rows(tables, _sql("observed"), OBSERVED_TYPE)
 
 
 def _schema() -> Schema:

@@ -1,4 +1,7 @@
-"""Bases that are activated while the job runs, and while it is dead: no restart needed, none changes a byte."""
+"""Bases that are activated while the job runs, and while it is dead: no restart needed, none changes a byte.
+
+The last start is at another parallelism, which a checkpoint fits too.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from tests.harness.bases import GENRES, put_base
 from tests.harness.compare import assert_same_coefficients
@@ -21,7 +25,7 @@ MINUTE_MS = (
     60_000  # a log is looked at once a minute of arrivals: each part of the story is some minutes after the last
 )
 USERS = 4
-STEP_MS, WINDOW_MS = 100, 2_000
+STEP_MS, WINDOW_MS, QUIET_MS = 100, 2_000, 10_000
 MODELS: Mapping[str, Any] = {
     "m": {"reward": {"window": "2 s"}, "learner": {"entity": "context.user_id", "update_interval": "1 s"}}
 }
@@ -31,6 +35,11 @@ STREAM = {"out_of_orderness": "2 s", "publish_interval": "1 s", "shards": 1}
 def key(user: int) -> tuple[str, str]:
     """How the coefficients of a user are found."""
     return "m", f'["u{user}"]'
+
+
+def end_ms(decision_ms: int) -> int:
+    """The end of a decision's window; an id knows seconds."""
+    return decision_ms // 1000 * 1000 + WINDOW_MS
 
 
 @dataclass
@@ -52,7 +61,7 @@ class Story:
             lines.append(decision)
             if number % 4:
                 lines.append(self.maker.reward(decision, at_ms + 500))
-        self.folder.put(text([*lines, heartbeat(self.at_ms + 10_000)]))
+        self.folder.put(text([*lines, heartbeat(self.at_ms + QUIET_MS)]))
 
     def until_learned(self, running: Running, version: str) -> None:
         """Wait until all that was said of each user is learned over a base and published."""
@@ -60,9 +69,9 @@ class Story:
 
     def _learned(self) -> dict[tuple[str, str], str]:
         """The base of each entity whose last decision's window has been learned."""
-        ends = {key(user): self.at_ms + (2 * USERS + user) * STEP_MS + WINDOW_MS for user in range(USERS)}
+        last_ms = {key(user): self.at_ms + (2 * USERS + user) * STEP_MS for user in range(USERS)}
         found = self.job.coefficients().items()
-        return {entity: each.base_version for entity, each in found if each.close_ms >= ends[entity]}
+        return {entity: each.base_version for entity, each in found if each.close_ms >= end_ms(last_ms[entity])}
 
     def later(self, version: str) -> None:
         """Go on to the next part of the story, over a base that becomes active before it."""
@@ -84,8 +93,13 @@ def told(tmp_path_factory: pytest.TempPathFactory) -> tuple[Story, Oracle]:
         story.until_learned(running, "b1")
         running.kill()  # -9, with what came since the last checkpoint
     story.later("b2")
+    document = yaml.safe_load(story.job.config.read_text())
+    document["stream"]["parallelism"] = 2
+    story.job.config.write_text(yaml.safe_dump(document))
     with story.job.start() as running:
         story.say()
+        for _ in range(2):  # the time for each of the readers
+            folder.put(text([heartbeat(story.at_ms + QUIET_MS)]))
         story.until_learned(running, "b2")
         running.kill()
     return story, replay([folder.path], story.job.settings, story.job.store)
