@@ -24,7 +24,7 @@ class SessionCluster:
     def __init__(self, home: Home, *, task_managers: int = 2) -> None:
         """Take a home and how many TaskManagers to start with."""
         self.home, self._number = home, task_managers
-        self._job_manager = _process(home, "jobmanager", LISTENS)
+        self.job_manager = _process(home, "jobmanager", LISTENS)
         self.task_managers: list[Process] = []
 
     def __enter__(self) -> Self:
@@ -39,7 +39,7 @@ class SessionCluster:
     def start(self) -> None:
         """Start all of it; ServiceError when a process does not come up, and then none is left."""
         self.task_managers = [task_manager(self.home, number) for number in range(self._number)]
-        start_all([self._job_manager, *self.task_managers])
+        start_all([self.job_manager, *self.task_managers])
 
     def add_task_manager(self) -> Process:
         """Start one more TaskManager; its slot is there when this returns."""
@@ -50,7 +50,7 @@ class SessionCluster:
 
     def stop(self) -> None:
         """End every process, the TaskManagers first."""
-        for each in (*self.task_managers, self._job_manager):
+        for each in (*self.task_managers, self.job_manager):
             each.stop()
 
     def flink(self, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:

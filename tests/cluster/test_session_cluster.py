@@ -1,7 +1,8 @@
 """The wheel on a session cluster: stopped, upgraded, rescaled and robbed of a TaskManager, it gives what it gives here.
 
 A job in a followed folder runs at parallelism 1, is stopped with a savepoint, goes on from it at parallelism 2 on two
-TaskManagers, loses one by kill -9, and goes on with a new one. Beside it the same events, undisturbed, on this machine.
+TaskManagers, loses one by kill -9, and goes on with a new one; then the JobManager is killed, and the same command given
+to the one that takes its place. Beside it the same events, undisturbed, on this machine.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from tests.harness.job import Finished, Job
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
 
 DECISIONS, LINES_PER_SECOND = 3_000, 8.0
-PARTS = 3
+PARTS = 4
 QUIET_MS = TRAFFIC.start_ms + 48 * 3_600_000  # of event time after the last line: every window has closed
 BEATS = 2  # files with a heartbeat, one for each reader
 
@@ -81,8 +82,14 @@ def story(noise: Noise, cluster: SessionCluster, wheel: Path, tmp_path_factory: 
     cluster.task_managers[0].kill()
     cluster.add_task_manager()
     next(feeding)
-    submission.until(lambda: submission.learned() == expected, f"{expected} learned")
+    before = submission.learned()
+    submission.until(lambda: submission.learned() > before, "publish")
     restarts = restarted(submission)
+    cluster.job_manager.kill()
+    cluster.job_manager.start()
+    submission.submit("-p", "2")  # goes on from the newest checkpoint
+    next(feeding)
+    submission.until(lambda: submission.learned() == expected, f"{expected} learned")
     parallelism = {vertex["name"]: vertex["parallelism"] for vertex in submission.look()["vertices"]}
     submission.stop(folder / "savepoints")
     return Story(submission, savepoint, parallelism, refused, restarts, here, here_end)
@@ -132,6 +139,10 @@ def test_the_job_ran_on_both_task_managers(story: Story) -> None:
 
 def test_it_went_on_after_the_loss_of_a_task_manager(story: Story) -> None:
     assert story.restarts > 0
+
+
+def test_it_went_on_with_another_job_manager(story: Story) -> None:
+    assert story.submission.state() == "FINISHED"
 
 
 def test_a_second_job_on_the_bucket_is_refused(story: Story) -> None:
