@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,6 @@ from tests.harness.oracle import Oracle, replay
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
-AT_ONCE = 2  # jobs; each is one JVM, mostly on one core
 JITTER_MS = 10_000  # with the traffic's own delays still within the out-of-orderness of 30 s
 TRAFFIC = Traffic(
     decisions=3_000,
@@ -118,10 +116,8 @@ def answers(tmp_path_factory: pytest.TempPathFactory) -> Answers:
         name: Job(folder / name.replace(" ", "-"), folder / "events" / setting.events, MODELS, setting.stream)
         for name, setting in SETTINGS.items()
     }
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        ends = pool.map(lambda name: jobs[name].run(command=SETTINGS[name].command), jobs)
-        oracle = replay([folder / "events" / "in-order"], jobs["thread mode"].settings)
-        return Answers(jobs, dict(zip(jobs, ends, strict=True)), oracle)
+    ends = {name: job.run(command=SETTINGS[name].command) for name, job in jobs.items()}
+    return Answers(jobs, ends, replay([folder / "events" / "in-order"], jobs["thread mode"].settings))
 
 
 def jittered(lines: list[Line]) -> list[Line]:

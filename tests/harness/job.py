@@ -23,8 +23,9 @@ from lambda_learner.publish.coefficients import EntityCoefficients
 from lambda_learner.publish.generation import read_generation
 from lambda_learner.publish.keys import OWNER_KEY
 from lambda_learner.publish.reader import read_shard
-from lambda_learner.publish.store import FolderStore
+from lambda_learner.publish.store import FolderStore, Store
 from operators.part_files import part_lines
+from tests.harness.host import run_in_host
 from tests.harness.jvm import jvm_args
 
 ROOT = Path(__file__).parents[2]
@@ -160,13 +161,17 @@ class Job:
 
     def start(self, *options: str, command: str = "run") -> Running:
         """Start the command, with scores; the caller kills it, or uses it as a context."""
-        fixed = [command, "--config", str(self.config), "--scores", str(self.scores_path), "--no-progress"]
-        return start([*fixed, *options], self.folder)
+        return start(self._arguments(command, options), self.folder)
 
     def run(self, *options: str, command: str = "run") -> Finished:
         """Run the command to its end."""
-        with self.start(*options, command=command) as running:
-            return running.wait()
+        out, err = _outputs(self.folder)
+        code = run_in_host(self._arguments(command, options), os.environ, out, err)
+        return Finished(code, out.read_text(), err.read_text())
+
+    def _arguments(self, command: str, options: Sequence[str]) -> list[str]:
+        fixed = ["--config", str(self.config), "--scores", str(self.scores_path), "--no-progress"]
+        return [command, *fixed, *options]
 
     def lines(self, output: str, *, with_open: bool = False) -> list[str]:
         """The lines of the part files of one output, in order of the text; the committed ones, or all."""
@@ -209,8 +214,7 @@ class Job:
 
 def start(arguments: Sequence[str], folder: Path) -> Running:
     """Start `lambda-learner` with these arguments; its output goes to files in the folder."""
-    number = len(list(folder.glob("*.out")))
-    out, err = folder / f"{number}.out", folder / f"{number}.err"
+    out, err = _outputs(folder)
     command = [sys.executable, "-m", "jobs.cli", *arguments]
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(
@@ -225,6 +229,12 @@ def start(arguments: Sequence[str], folder: Path) -> Running:
     return Running(process, out, err)
 
 
+def _outputs(folder: Path) -> tuple[Path, Path]:
+    """New files for what a command prints."""
+    number = len(list(folder.glob("*.out")))
+    return folder / f"{number}.out", folder / f"{number}.err"
+
+
 def _objects(bucket: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(bucket)): path.read_bytes()
@@ -233,7 +243,7 @@ def _objects(bucket: Path) -> dict[str, bytes]:
     }
 
 
-def coefficients(store: FolderStore) -> Coefficients:
+def coefficients(store: Store) -> Coefficients:
     """All that is published in the live generation of each model."""
     found: Coefficients = {}
     for info in store.list("coefficients/"):
@@ -248,7 +258,7 @@ def coefficients(store: FolderStore) -> Coefficients:
     return found
 
 
-def committed(store: FolderStore) -> dict[str, int]:
+def committed(store: Store) -> dict[str, int]:
     """The committed close of each shard that has a manifest, in ms, by the manifest's key."""
     found = {}
     for info in store.list("coefficients/"):

@@ -1,8 +1,13 @@
-"""Where numba keeps machine code: one process compiles while the others wait, and a wheel's is found again."""
+"""Where numba keeps machine code: one process compiles for all of a machine, and a wheel's is found again."""
 
 from __future__ import annotations
 
 import fcntl
+import logging
+import os
+import shutil
+import subprocess
+import sys
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +20,9 @@ from numba.misc.appdirs import AppDirs  # type: ignore[import-untyped]
 
 __all__ = ["compiled_once", "find_code_of_wheels"]
 
+_log = logging.getLogger(__name__)
 WHEEL: Final = ".whl/"
+COMPILING: Final = "LAMBDA_LEARNER_COMPILING"  # set in a process that is there to compile
 
 
 class _WheelLocator(caching._UserWideCacheLocator):  # type: ignore[misc]
@@ -52,21 +59,34 @@ def find_code_of_wheels() -> None:
         caching.CacheImpl._locator_classes.append(_WheelLocator)
 
 
-def compiled_once(dispatcher: Any) -> Callable[..., Any]:
-    """A compiled function whose first call in this process waits for other processes that compile it.
+def compiled_once(dispatcher: Any, program: str) -> Callable[..., Any]:
+    """A compiled function that is the same machine code in all processes, to the last bit of what it computes.
 
-    What two compile at once differs in last bits: one has the functions it calls from the cache, the other has not.
+    Code that was compiled in the process itself computes otherwise: beside it lies that of the functions it calls, and
+    those may be taken from there. So `program`, which calls the function, does it in a process of its own, one on this
+    machine at a time, and all others load what that has kept.
     """
 
     @wraps(dispatcher.py_func)
     def call(*arguments: Any) -> Any:
         folder = dispatcher.stats.cache_path
-        if dispatcher.signatures or folder is None:
-            return dispatcher(*arguments)
-        with _locked(Path(folder)):
-            return dispatcher(*arguments)
+        if not dispatcher.signatures and folder is not None and COMPILING not in os.environ:
+            with _locked(Path(folder)):
+                if not dispatcher._cache._cache_file._load_index():
+                    _compile_elsewhere(program)
+        return dispatcher(*arguments)
 
     return call
+
+
+def _compile_elsewhere(program: str) -> None:
+    """Run the program; when that fails this process compiles for itself, and tells."""
+    python = shutil.which("python3") or sys.executable  # inside a JVM, where the first is our own, there is no other
+    environment = {**os.environ, COMPILING: "1", "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    try:
+        subprocess.run([python, "-c", program], env=environment, check=True, capture_output=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError) as error:
+        _log.warning("machine code is compiled here, and may differ in last bits from that of others: %r", error)
 
 
 @contextmanager

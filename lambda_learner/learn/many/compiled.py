@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
 try:
@@ -34,6 +35,8 @@ def compiled(function: _F) -> _F:
     return machine_code
 
 
-def entry_point(function: _F) -> _F:
-    """A function as `compiled` gives it, for Python to call: one process compiles it at a time."""
-    return function if njit is None else compiled_once(compiled(function))  # type: ignore[return-value]
+def entry_point(program: str) -> Callable[[_F], _F]:
+    """A function as `compiled` gives it, for Python to call; the program calls it (see `compiled_once`)."""
+    if njit is None:
+        return lambda function: function
+    return lambda function: compiled_once(compiled(function), program)  # type: ignore[return-value]
