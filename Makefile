@@ -3,6 +3,10 @@
 #   make test     every check, every other test        make clean   remove what was built and out/ (state/ stays)
 #   make bench    the measurements                    make pure    the tests that need neither Java nor servers
 #   make wheel    what a cluster gets, in dist/       make test-cluster   the job on a cluster of processes
+#   make test-faults   random schedules of faults on the real job, some two minutes each (FAULT_SEEDS='3 17', random)
+#   make audit    known vulnerabilities of the dependencies, as pypi.org tells them
+#   make connectors   Flink's connectors, for sinks to Kafka, by Maven (PROFILE=kinesis: that for Kinesis too)
+#   make demo-kafka   all parts live: Kafka, S3, track, run, retrain, and an app that learns; needs Maven, no Docker
 # PYTHON names the Python 3.11 to use; by default the first one found.
 
 PYTHON ?=
@@ -12,22 +16,30 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-cluster pure bench lint wheel clean java
+.PHONY: help demo demo-kafka test test-cluster test-faults pure bench lint connectors wheel audit clean java
 
 help:
-	@printf '%s\n' 'make demo | test | pure | bench | lint | wheel | clean    (the Makefile opens with what each does)'
+	@printf '%s\n' 'make demo | demo-kafka | test | pure | bench | lint | connectors | wheel | audit | clean    (the Makefile opens with what each does)'
 
 demo: $(VENV)/.installed java
 	@printf '==> lambda-learner demo\n'
 	@$(BIN)/lambda-learner demo
 
+demo-kafka: $(VENV)/.installed-services java
+	@printf '==> demo of all parts on Kafka and S3, some four minutes\n'
+	@$(BIN)/python -m jobs.demo_kafka
+
 test: lint java
 	@printf '==> pytest\n'
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --ignore tests/cluster
+	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/faults
 
 test-cluster: $(VENV)/.installed-dev java
 	@printf '==> pytest of what needs a Flink cluster, some minutes\n'
 	@$(BIN)/python -m pytest tests/cluster
+
+test-faults: $(VENV)/.installed-dev java
+	@printf '==> pytest of random faults, FAULT_SEEDS=%s, some two minutes each\n' '$(or $(FAULT_SEEDS),0-9)'
+	@FAULT_SEEDS='$(or $(FAULT_SEEDS),0-9)' $(BIN)/python -m pytest tests/faults
 
 pure: $(VENV)/.installed-dev
 	@printf '==> pytest of what needs no Java\n'
@@ -45,12 +57,22 @@ lint: $(VENV)/.installed-dev
 	@printf '==> mypy\n'
 	@$(BIN)/mypy
 
+connectors:
+	@command -v mvn >/dev/null || { printf 'No mvn on PATH (Debian, Ubuntu: apt-get install maven).\n' >&2; exit 1; }
+	@printf '==> deploy/connectors/lib and plugins: connectors of Flink\n'
+	@mvn -B -q -f deploy/connectors/pom.xml dependency:copy $(if $(PROFILE),-P$(PROFILE))
+
 wheel: $(VENV)/.installed
 	@printf '==> dist/: the wheel that a cluster gets\n'
 	@$(BIN)/python -m pip wheel . --no-deps --quiet --wheel-dir dist
 
+audit: $(VENV)/.installed
+	@printf '==> known vulnerabilities of what is installed, which pypi.org tells\n'
+	@$(BIN)/python -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'
+	@.venv-audit/bin/pip-audit --strict --skip-editable --path $(wildcard $(VENV)/lib/python3.11/site-packages)
+
 clean:
-	rm -rf $(VENV) .venv-improveai .venv-improveai.lock out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-audit .venv-improveai .venv-improveai.lock out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Flink needs Java 17 or 21. A machine without one gets a Java 21 runtime inside .venv.
 java: $(VENV)/.installed
@@ -62,6 +84,11 @@ java: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml $(VENV)/.created
 	@printf '==> installing lambda-learner-flink and what it needs into $(VENV)\n'
 	@$(BIN)/python -m pip install -e '.[job]'
+	@touch $@
+
+$(VENV)/.installed-services: $(VENV)/.installed
+	@printf '==> installing an S3 server into $(VENV)\n'
+	@$(BIN)/python -m pip install -e '.[job,services]'
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed

@@ -32,6 +32,7 @@ from config.kinds import (
     TickMs,
 )
 from config.sections import AT_KEY, Section
+from config.sinks import Sinks
 from config.source import FileSource, Source
 from config.track import Track
 from config.training import Training
@@ -68,6 +69,8 @@ class Stream(Section):
     shards: Annotated[int, Field(ge=1, le=256, description="an integer from 1 to 256")] = 4
     gc_grace_ms: Duration = 600_000
     archive: Annotated[bool, Field(description="true or false")] = True
+    sinks: Sinks = Sinks()
+    connectors: Folder = "deploy/connectors/lib"  # the jars of Flink's connectors, for what needs one
 
 
 class Reward(Section):

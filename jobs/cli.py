@@ -18,6 +18,8 @@ from jobs.demo import demo
 from jobs.doctor import doctor
 from jobs.evaluate import evaluate
 from jobs.failure import JobFailed
+from jobs.forget.command import forget
+from jobs.forget.errors import ForgetError
 from jobs.history import Firehose, Train, import_, with_history
 from jobs.java import JavaNotFound
 from jobs.job_state import StateError
@@ -37,7 +39,7 @@ from lambda_learner.retrain.errors import RetrainError
 app = typer.Typer(
     no_args_is_help=True, add_completion=False, help="Learn from decisions and rewards as they stream in."
 )
-for command in (simulate, track, bridge, rank, retrain, report, doctor, demo):
+for command in (simulate, track, bridge, rank, retrain, forget, report, doctor, demo):
     app.command()(command)
 app.command("import")(import_)
 app.add_typer(evaluate, name="evaluate")
@@ -49,7 +51,9 @@ Fresh = Annotated[bool, typer.Option("--fresh", help="Learn the same history ane
 TakeOver = Annotated[bool, typer.Option("--take-over", help="Take the bucket from another job.")]
 Progress = Annotated[bool, typer.Option(help="Show progress on stderr.")]
 # What a user can mend: a message, no traceback.
-EXPECTED = (ConfigError, StateError, BucketError, JavaNotFound, TrackError, KeysError, RetrainError, BridgeError)
+EXPECTED = (
+    ConfigError, StateError, BucketError, JavaNotFound, TrackError, KeysError, RetrainError, BridgeError, ForgetError,
+)  # fmt: skip
 FAILED, BAD_USAGE = 1, 2  # exit codes
 
 

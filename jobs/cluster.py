@@ -16,6 +16,7 @@ from config.settings import Settings
 from config.source import FileSource
 from config.warnings import warnings_of
 from jobs.cluster_options import RESTORE_FROM, options_of
+from jobs.connectors import add_jars, jars_of
 from jobs.job_state import JobState, StateError
 from jobs.replay import is_replay
 from jobs.run import RunOptions, Start, decide, input_of, plan_of
@@ -50,6 +51,7 @@ def submit(settings: Settings, *, fresh: bool, take_over: bool) -> Submitted:
     """Submit the job to the cluster that this process was started for, from `-s` or else the newest of its states."""
     _refuse_replay(settings)
     env, given = _environment()
+    jars = jars_of(settings, _has_class)
     if fresh and RESTORE_FROM in given:
         message = f"--fresh learns anew, but -s goes on from {given[RESTORE_FROM]}: leave out one of them"
         raise StateError(message)
@@ -59,6 +61,7 @@ def submit(settings: Settings, *, fresh: bool, take_over: bool) -> Submitted:
         restore_from = given.get(RESTORE_FROM) or (None if fresh else newest_state(state, settings, ended))
         options = RunOptions(fresh=fresh, take_over=take_over, batch=False, restore_from=restore_from)
         start = decide(settings, options, state)
+        add_jars(env, jars)
         submitted = Submitted(_execute(env, start, given), _address(given))
         submitted.write(state.folder)
     return submitted
@@ -118,6 +121,15 @@ def _environment() -> tuple[Any, Mapping[str, str]]:
 
     env = StreamExecutionEnvironment.get_execution_environment()
     return env, dict(env._j_stream_execution_environment.getConfiguration().toMap())
+
+
+def _has_class(name: str) -> bool:
+    """Whether Flink has a Java class, in its lib/ folder or in a jar that the command line names."""
+    from pyflink.java_gateway import get_gateway  # noqa: PLC0415 - see above
+
+    jvm = get_gateway().jvm
+    resource = f"{name.replace('.', '/')}.class"
+    return jvm.Thread.currentThread().getContextClassLoader().getResource(resource) is not None
 
 
 def _execute(env: Any, start: Start, given: Mapping[str, str]) -> str:

@@ -14,8 +14,10 @@ from config.load import load
 from config.settings import Settings
 from config.source import KafkaSource
 from config.warnings import warnings_of
+from jobs.connectors import connectors_of, jars_of
 from jobs.java import find_java
 from jobs.job_state import JobState, StateError
+from jobs.sinks import sinks_of
 from lambda_learner.publish.keys import COEFFICIENTS
 from lambda_learner.publish.manifest import read_manifest
 from lambda_learner.publish.owner import read_owner
@@ -36,6 +38,7 @@ def doctor(config: Annotated[Path, typer.Option(help="The YAML configuration fil
         ("input", _input),
         ("bucket", _bucket),
         ("state", _state),
+        *((("sinks", _sinks),) if connectors_of(settings) else ()),
     )
     failed = [name for name, check in checks if not _passes(name, check, settings)]
     if failed:
@@ -95,6 +98,12 @@ def _manifests(store: Store) -> int:
     for model, generation, shard in shards:
         read_manifest(store, model, generation, int(shard))
     return len(shards)
+
+
+def _sinks(settings: Settings) -> str:
+    jars = ", ".join(map(str, jars_of(settings)))
+    outputs = ", ".join(sink.output for sink in sinks_of(settings, "", batch=False))  # asks for passwords too
+    return f"{outputs} by {jars}"
 
 
 def _state(settings: Settings) -> str:

@@ -7,13 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
 from jobs.evaluate_base import base_worth
+from jobs.measuring import exit_if, exit_if_no_data, measuring, show
 from lambda_learner.simulate import movielens as data_set
-from lambda_learner.simulate.movielens import DataSetError
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -25,7 +23,6 @@ __all__ = ["evaluate", "picture_of", "table_of"]
 evaluate = typer.Typer(no_args_is_help=True, help="Measure the learner on public data.")
 evaluate.command("base")(base_worth)
 NONE: Final = "–"  # in place of a number that was not published
-TABLE_WIDTH: Final = 120  # columns where the output is no terminal, so that no cell wraps
 LINES: Final = (  # of the picture: target, whether δ < 1, name, colour, marker
     ("T4", False, "fitted anew to all past events", "#4a4a4a", "o"),
     ("T5", False, "incremental, full precision", "#1f6fb4", "s"),
@@ -54,21 +51,13 @@ def movielens(
     if output.suffix not in (".png", ".svg"):
         message = f"must end in .png or .svg, got {output.name!r}"
         raise typer.BadParameter(message, param_hint="--output")
-    try:
+    with exit_if_no_data():
         measured = _measured(ROWS)
-    except DataSetError as error:
-        typer.echo(f"evaluate: {error}", err=True)
-        raise typer.Exit(1) from error
-    console = Console()
-    if not console.is_terminal:
-        console.width = TABLE_WIDTH
-    console.print(table_of(ROWS, measured))
+    show(table_of(ROWS, measured))
     picture_of(ROWS, measured, output)
     typer.echo(f"picture: {output.resolve()}")
     far = [f"{row.target} ({row.what})" for row, auc in zip(ROWS, measured, strict=True) if not row.holds(auc)]
-    if far:
-        typer.echo(f"evaluate: out of tolerance: {', '.join(far)}", err=True)
-        raise typer.Exit(1)
+    exit_if(f"out of tolerance: {', '.join(far)}" if far else "")
 
 
 def _measured(rows: Sequence[Row]) -> list[float]:
@@ -76,17 +65,8 @@ def _measured(rows: Sequence[Row]) -> list[float]:
     from lambda_learner.evaluation.movielens import as_arrays, measure, steps_of  # noqa: PLC0415
 
     ratings = as_arrays(data_set.read(data_set.find_folder()))
-    columns = (
-        SpinnerColumn(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=steps_of(rows))
-        measured = measure(ratings, rows, lambda what: progress.update(task, description=what, advance=1))
-    return measured
+    with measuring(steps_of(rows)) as on_step:
+        return measure(ratings, rows, on_step)
 
 
 def table_of(rows: Sequence[Row], measured: Sequence[float]) -> Table:

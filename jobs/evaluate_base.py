@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from jobs.measuring import exit_if, exit_if_no_data, measuring, show
 from lambda_learner.simulate import movielens as data_set
-from lambda_learner.simulate.movielens import DataSetError
 
 if TYPE_CHECKING:
     from lambda_learner.evaluation.cluster_bootstrap import Difference
@@ -19,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["base_worth", "shortfalls", "table_of"]
 
 LEAST_GAIN: Final = 0.005  # of AUC, over entities alone and over the base alone
-TABLE_WIDTH: Final = 120  # columns where the output is no terminal, so that no cell wraps
 
 
 def base_worth() -> None:
@@ -28,19 +24,11 @@ def base_worth() -> None:
     AUCs of entities alone, of the base alone and of both, as learned and as served. Exits with 1 when both together
     are not better than either by 0.005, or not for certain (the 95 % interval over users reaches 0).
     """
-    try:
+    with exit_if_no_data():
         found = _measured()
-    except DataSetError as error:
-        typer.echo(f"evaluate: {error}", err=True)
-        raise typer.Exit(1) from error
-    console = Console()
-    if not console.is_terminal:
-        console.width = TABLE_WIDTH
-    console.print(table_of(found))
+    show(table_of(found))
     short = shortfalls(found)
-    if short:
-        typer.echo(f"evaluate: base and entities together gain too little: {', '.join(short)}", err=True)
-        raise typer.Exit(1)
+    exit_if(f"base and entities together gain too little: {', '.join(short)}" if short else "")
 
 
 def table_of(found: BaseEvidence) -> Table:
@@ -80,13 +68,5 @@ def _measured() -> BaseEvidence:
     from lambda_learner.evaluation.movielens.with_base import STEPS, evidence  # noqa: PLC0415 - XGBoost and SciPy
 
     data = data_set.read(data_set.find_folder())
-    columns = (
-        SpinnerColumn(),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeElapsedColumn(),
-        TextColumn("{task.description}"),
-    )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("", total=len(STEPS))
-        return evidence(data, lambda what: progress.update(task, description=what, advance=1))
+    with measuring(len(STEPS)) as on_step:
+        return evidence(data, on_step)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 import socket
 import sys
-from collections.abc import MutableMapping
-from dataclasses import dataclass
+from collections.abc import MutableMapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
 from config.kinds import MAX_PARALLELISM
 from jobs.java import use_java
+from jobs.job_state import KEPT_CHECKPOINTS
 
+_log = logging.getLogger(__name__)
 # Garbage a batch at a time, and much room for what lives shortly: 8 % and 5 % less CPU, and pauses matter little. Half
 # of the memory that the JVM may take (a quarter of the machine's) from the start, and what has lived through two
 # collections is a window's, kept for long: 6 % less.
@@ -39,6 +42,8 @@ class Runtime:
     checkpoint_interval_ms: int = 10_000
     restore_from: str | None = None
     rest_port: int = 0
+    fall_back_to: Sequence[str] = ()  # older checkpoints, should `restore_from` be damaged
+    leaves_state: bool = False  # that of operators which are no more, when it goes on from a checkpoint
 
 
 def environments(runtime: Runtime) -> tuple[Any, Any]:
@@ -50,12 +55,28 @@ def environments(runtime: Runtime) -> tuple[Any, Any]:
     from pyflink.table import EnvironmentSettings, StreamTableEnvironment  # noqa: PLC0415
 
     configuration = Configuration()
-    for key, value in options(runtime).items():
+    for key, value in options(_with_whole_checkpoint(runtime)).items():
         configuration.set_string(key, value)
     env = StreamExecutionEnvironment.get_execution_environment(configuration)
     batch = runtime.mode == "batch"
     settings = EnvironmentSettings.in_batch_mode() if batch else EnvironmentSettings.in_streaming_mode()
     return env, StreamTableEnvironment.create(env, settings)
+
+
+def _with_whole_checkpoint(runtime: Runtime) -> Runtime:
+    """The run from the newest checkpoint that can be used; StateError where none of them can."""
+    if runtime.restore_from is None or not runtime.fall_back_to:
+        return runtime
+    from pyflink.java_gateway import get_gateway  # noqa: PLC0415 - see above
+
+    from jobs.checkpoints import reopen_parts, whole_checkpoint  # noqa: PLC0415
+
+    found, problems = whole_checkpoint([runtime.restore_from, *runtime.fall_back_to], get_gateway())
+    for problem in problems:
+        _log.warning("%s: going back to the one before it", problem)
+    if problems:
+        reopen_parts(found, runtime.state / "outputs")
+    return replace(runtime, restore_from=found)
 
 
 def use_jvm_args(environ: MutableMapping[str, str], temporary: Path) -> None:
@@ -112,7 +133,7 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
         "execution.checkpointing.mode": "EXACTLY_ONCE",
         "execution.checkpointing.dir": f"file://{runtime.state / 'checkpoints'}",
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
-        "execution.checkpointing.num-retained": "3",
+        "execution.checkpointing.num-retained": str(KEPT_CHECKPOINTS),
         # Three restarts in a row, then the job is given up; one that has run for ten minutes since counts from 0 again.
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": "3",
@@ -122,6 +143,8 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
     }
     if runtime.restore_from:
         options["execution.state-recovery.path"] = runtime.restore_from
+    if runtime.leaves_state:
+        options["execution.state-recovery.ignore-unclaimed-state"] = "true"
     return options
 
 

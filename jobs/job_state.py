@@ -25,6 +25,8 @@ from lambda_learner.publish.manifest import FileEntry
 from operators.files import FileChunk
 from operators.warm_start import ShardKey
 
+KEPT_CHECKPOINTS = 3  # of a run; should the newest be damaged, the one before it is used
+
 
 class StateError(RuntimeError):
     """The state folder can not be used; the message says why and what to do."""
@@ -114,21 +116,23 @@ class JobState:
 
     def newest_checkpoint(self) -> str | None:
         """The newest complete checkpoint (one without _metadata was cut short) as Flink names it, or None."""
-        newest = self._newest_checkpoint()
+        return next(iter(self.checkpoints()), None)
+
+    def checkpoints(self) -> list[str]:
+        """The complete checkpoints, newest first."""
         # Not as_uri(): Flink takes what follows file:// as it is, so %20 would be a folder of that name.
-        return None if newest is None else f"file://{newest.resolve()}"
+        return [f"file://{path.resolve()}" for path in self._checkpoints()]
 
     def forget_older_attempts(self) -> None:
-        """Remove the checkpoints of attempts before the newest: each start is a Flink job with a folder of its own."""
-        newest = self._newest_checkpoint()
+        """Remove attempts without any of the newest checkpoints: each start is a Flink job with a folder of its own."""
+        kept = {path.parent for path in self._checkpoints()[:KEPT_CHECKPOINTS]}
         for attempt in (self.folder / "checkpoints").glob("*"):
-            if newest is not None and attempt != newest.parent:
+            if kept and attempt not in kept:
                 shutil.rmtree(attempt, ignore_errors=True)
 
-    def _newest_checkpoint(self) -> Path | None:
+    def _checkpoints(self) -> list[Path]:
         found = (self.folder / "checkpoints").glob("*/chk-*/_metadata")
-        newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-        return None if newest is None else newest.parent
+        return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
 
     def _clear(self) -> None:
         """Remove what is there; of a run that came to its end the outputs stay for one run more, under another name."""

@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Any
 from config.settings import Settings
 from config.source import KafkaSource
 from jobs.beginning import begin, policies_of, resumed, shards_of
+from jobs.connectors import add_jars, jars_of
 from jobs.flink import Runtime, free_port
 from jobs.job_state import Beginning, JobState, StateError
 from jobs.local import Execution, execute
 from jobs.replay import go_live, is_replay
+from jobs.sinks import make_topics, sinks_of, some_are_gone
 from jobs.summary import lines_counted, summarise, write_scores
+from lambda_learner.archive.forgotten import read_all_forgotten
 from lambda_learner.policy import Policies
 from lambda_learner.publish.owner import claim
 from lambda_learner.publish.store import open_store
@@ -57,6 +60,7 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     """Run to the end of the input and give the summary; a followed folder has no end."""
     state = JobState(Path(settings.stream.state).resolve())
     _refuse_unwritable(options.scores)
+    jars_of(settings)  # first: what is missing must not take the bucket
     with state.locked():
         start = decide(settings, options, state)
         lines_before = lines_counted(state.outputs)  # not 0 where the run is resumed
@@ -68,6 +72,7 @@ def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
 
 def decide(settings: Settings, options: RunOptions, state: JobState) -> Start:
     """Claim the bucket, begin or resume, and keep that in the state folder, which the caller has locked."""
+    make_topics(settings)
     store = open_store(settings.bucket.models)
     held = None if options.fresh else state.beginning()
     chunks = input_of(settings) if held is None else []  # first: a wrong path must not take the bucket
@@ -121,19 +126,23 @@ def input_of(settings: Settings) -> list[FileChunk]:
 
 def _execute(start: Start) -> Execution:
     stream = start.settings.stream
+    checkpoints = [] if start.batch else start.state.checkpoints()
     runtime = Runtime(
         state=start.state.folder,
         mode="batch" if start.batch else "streaming",
         python_mode=stream.python_mode,
         parallelism=stream.parallelism,
         checkpoint_interval_ms=stream.checkpoint_interval_ms,
-        restore_from=None if start.batch else start.state.newest_checkpoint(),
+        restore_from=next(iter(checkpoints), None),
         rest_port=free_port(),
+        fall_back_to=checkpoints[1:],
+        leaves_state=not start.batch and some_are_gone(start.state.folder, start.settings),
     )
 
     def build(env: Any, tables: Any) -> None:
         from jobs.stream import build as build_graph  # noqa: PLC0415 - PyFlink needs the Java that was found by now
 
+        add_jars(env, jars_of(start.settings))
         build_graph(env, tables, plan_of(start), batch=start.batch)
 
     return execute(runtime, build, show_progress=start.options.show_progress)
@@ -146,6 +155,7 @@ def plan_of(start: Start) -> Plan:
     from operators.publish import PublishSettings  # noqa: PLC0415
 
     bucket, pinned = start.settings.bucket.models, start.beginning.pinned
+    sinks = sinks_of(start.settings, start.state.owner_id(), batch=start.batch)
     return Plan(
         stream=start.settings.stream,
         policies=start.policies,
@@ -158,11 +168,14 @@ def plan_of(start: Start) -> Plan:
             once=start.batch,
             gc_grace_ms=start.settings.stream.gc_grace_ms,
             pinned=frozenset(entry.key for entries in pinned.values() for entry in entries),
+            max_record_bytes=next((each.max_record_bytes for each in sinks if each.output == "coefficients"), None),
         ),
         outputs=str(start.state.outputs),
         with_scores=start.options.scores is not None,
         train_bucket=start.settings.bucket.train if start.settings.stream.archive else None,
         triggers=triggers_of(start.settings, start.beginning.origin),
+        forgotten=read_all_forgotten(open_store(start.settings.bucket.train)),
+        sinks=sinks,
     )
 
 

@@ -13,6 +13,8 @@ from config.settings import Stream
 from config.source import FileSource
 from jobs.kafka import topics_settings
 from jobs.operator_ids import identify
+from lambda_learner.archive.forgotten import Forgotten
+from lambda_learner.learn.served import Readers
 from lambda_learner.policy import Policies
 from operators import learn, sources
 from operators.batch import batch_sql
@@ -24,10 +26,12 @@ from operators.join import fields_sql, join_sql, late_sql, rows_schema, rows_sql
 from operators.jvm import internal_rows, keyed_by_first, side_output, table_rows
 from operators.observed import OBSERVED_TYPE, observations
 from operators.parse import Parser
-from operators.publish import DELTA_TYPE, Publish, PublishSettings
+from operators.publish import COEFFICIENTS, DELTA_TYPE, Publish, PublishSettings
 from operators.reading import ReadSettings
 from operators.rows import late_line
 from operators.sinks import write_lines
+from operators.table_sinks import send
+from operators.tables import TableSink
 from operators.topics import topic_chunks
 from operators.trigger import Trigger, Triggers
 from operators.warm_start import WarmStart
@@ -49,6 +53,8 @@ class Plan:
     with_scores: bool
     train_bucket: str | None  # where events are archived
     triggers: Triggers
+    forgotten: Forgotten  # who was before the run began; of the others its input says so
+    sinks: Sequence[TableSink] = ()  # that outputs are sent to as well
 
 
 def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
@@ -72,6 +78,8 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
         outputs["requests"] = _requests(tables, side_output(learned, learn.COUNTS), published, plan)
     for name, stream in outputs.items():
         write_lines(stream, plan.outputs, name)
+    if plan.sinks:  # last: with sinks and without, what is above has the same ids
+        send(tables, outputs | {"coefficients": side_output(published, COEFFICIENTS)}, plan.sinks)
     if not batch:
         identify(env)
 
@@ -112,11 +120,16 @@ def _learn(batches: DataStream, plan: Plan, *, batch: bool) -> DataStream:
     function = learn.Learn(
         plan.policies,
         warm_start=plan.warm_start,
-        with_scores=plan.with_scores,
+        scored_for=_readers(plan.stream) if plan.with_scores else None,
         unordered=batch,
         observed=plan.triggers.is_any and not batch,
+        forgotten=plan.forgotten,
     )
     return keyed_by_first(batches, learn.BATCH_TYPE).process(function, learn.UPDATE_TYPE).uid("learn").name("learn")
+
+
+def _readers(stream: Stream) -> Readers:
+    return Readers(stream.out_of_orderness_ms, stream.publish_interval_ms)
 
 
 def _publish(tables: Any, updates: DataStream, plan: Plan) -> DataStream:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections import Counter
@@ -15,13 +16,15 @@ from operators.counts import CountKey, read_sums
 from operators.part_files import part_lines
 
 COUNTERS = (
-    "lines", "dead_lettered", "heartbeats", "decisions", "rewards", "records",
+    "lines", "dead_lettered", "heartbeats", "decisions", "rewards", "records", "forgets",
     "joined", "duplicate_decisions", "conflicts", "late_decisions",
     "credited", "duplicate_rewards", "after_deadline", "orphan_rewards", "late_rewards", "excess_rewards",
     "learned_records", "duplicate_records", "late_records",
+    "applied_forgets", "duplicate_forgets", "late_forgets", "forgotten",
     "no_entity", "already_learned", "updates", "non_finite_updates", "skipped_features", "dropped_features",
 )  # fmt: skip
-LATE_CLASSES = {"D": "late_decisions", "R": "late_rewards", "T": "late_records"}
+LATE_CLASSES = {"D": "late_decisions", "R": "late_rewards", "T": "late_records", "F": "late_forgets"}
+SCORE_COLUMNS = ("model", "entity", "decision_id", "label", "base", "score", "served")
 LAST = 50_000  # decisions of `auc_last_50000`
 
 
@@ -66,13 +69,14 @@ def _total(sums: Mapping[CountKey, int]) -> Counter[str]:
 
 
 def not_given_back(total: Mapping[str, int]) -> Counter[str]:
-    """The decisions, rewards and records that no window has given back, under the names of the late classes."""
+    """The lines of each kind that no window has given back, under the names of the late classes."""
     count = Counter(total)
     rewards_out = count["credited"] + count["duplicate_rewards"] + count["after_deadline"] + count["orphan_rewards"]
     return Counter(
         late_decisions=count["decisions"] - count["joined"] - count["duplicate_decisions"],
         late_rewards=count["rewards"] - rewards_out,
         late_records=count["records"] - count["learned_records"] - count["duplicate_records"],
+        late_forgets=count["forgets"] - count["applied_forgets"] - count["duplicate_forgets"],
     )
 
 
@@ -91,8 +95,9 @@ def _progressive(sums: Mapping[CountKey, int]) -> dict[str, dict[str, Any]]:
 
 
 def write_scores(outputs: Path, path: Path, *, ended: bool) -> bool:
-    """Gather the scores in one file in order of decision_id: model, entity, decision_id, label, base, score.
+    """Gather the scores in one file in order of decision_id, as objects of SCORE_COLUMNS.
 
+    `served` is the score of a reader of the decision's time, null where it is not known.
     False without any: then a file that is there stays, since it is of a run that has learned something.
     """
     lines = sorted({line for line in part_lines(outputs / "scores", with_open=not ended) if line})
@@ -102,9 +107,8 @@ def write_scores(outputs: Path, path: Path, *, ended: bool) -> bool:
         return False
     rows = sorted(map(json.loads, lines), key=lambda row: (row[2], row[0]))
     with path.open("w") as file:
-        for model, entity, decision_id, label, base, score in rows:
-            row = {"model": model, "entity": entity, "decision_id": decision_id}
-            file.write(json.dumps(row | {"label": label, "base": base, "score": score}) + "\n")
+        for row in rows:  # one that an older version of the job has written ends with `score`
+            file.write(json.dumps(dict(itertools.zip_longest(SCORE_COLUMNS, row))) + "\n")
     return True
 
 

@@ -15,7 +15,9 @@ from lambda_learner.archive.merge import merge
 from lambda_learner.archive.partition import partition_file
 from lambda_learner.archive.rows import ArchiveRow, decision_row, reward_row, table_of
 from lambda_learner.events.schema import Decision, Reward
+from lambda_learner.policy import Policies
 from lambda_learner.publish.store import Store, open_store
+from operators.forgotten import ForgottenEntities
 
 __all__ = ["Archive", "Archived", "open_archive"]
 
@@ -23,13 +25,20 @@ Archived: TypeAlias = Decision | Reward
 
 
 class Archive:
-    """Writes events to a train bucket, one file a model and call."""
+    """Writes events to a train bucket, one file a model and call; but nothing of those who are forgotten."""
 
-    def __init__(self, store: Store) -> None:
-        self._store = store
+    def __init__(self, store: Store, forgotten: ForgottenEntities | None = None) -> None:
+        self._store, self._forgotten = store, forgotten
 
-    def write(self, events: Iterable[Archived]) -> None:
-        """Write the events; they are durable when this returns. Idempotent. StoreError when the bucket takes none."""
+    def write(self, events: Iterable[Archived], *, forgets: bool = False) -> None:
+        """Write the events; they are durable when this returns. Idempotent. StoreError when the bucket takes none.
+
+        `forgets`: among their lines was one that has an entity forgotten.
+        """
+        if self._forgotten is not None:
+            if forgets:
+                self._forgotten.look_again()
+            events = self._forgotten.without(events)
         models: defaultdict[str, list[ArchiveRow]] = defaultdict(list)
         for event in events:
             models[event.model].append(_row(event))
@@ -38,9 +47,12 @@ class Archive:
             self._store.put(file.key, file.data)
 
 
-def open_archive(bucket: str | None) -> Archive | None:
+def open_archive(bucket: str | None, policies: Policies) -> Archive | None:
     """The archive in a bucket; None without one."""
-    return None if bucket is None else Archive(open_store(bucket))
+    if bucket is None:
+        return None
+    store = open_store(bucket)
+    return Archive(store, ForgottenEntities(store, policies))
 
 
 def _row(event: Archived) -> ArchiveRow:

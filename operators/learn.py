@@ -1,34 +1,38 @@
 """Learn stage: one Bayesian update for each (model, entity) and window; the rule is `lambda_learner/learn/window.py`.
 
-Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as text; `open-windows`,
-what has come of windows that are not learned yet: the chunks of a model without entities, and in batch mode, where a
-key's elements have no order, all. Timers: event time, the close of such a window, and the end of an entity's time to
-live, each 1 ms before: what comes of them then is of the publish interval that ends there. Side outputs: counts,
-scores, orphans.
+Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as text, and after F the
+time up to which the entity is forgotten, if it ever was; `open-windows`, what has come of windows that are not learned
+yet: the chunks of a model without entities, and in batch mode, where a key's elements have no order, all. Timers: event
+time, the close of such a window, and the end of an entity's time to live, each 1 ms before: what comes of them then is
+of the publish interval that ends there. Side outputs: counts, scores, orphans. A run that gives scores keeps
+what `operators/served.py` says too.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, NamedTuple
 
 import orjson
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, OutputTag, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
+from lambda_learner.archive.forgotten import NOBODY, Forgotten
 from lambda_learner.join import OrphanRewards
 from lambda_learner.learn.many import compile_kernel
+from lambda_learner.learn.served import Readers
 from lambda_learner.learn.state import EntityState
 from lambda_learner.learn.state_text import decode_state, encode_state
-from lambda_learner.learn.window import WindowOutcome, learn_window
+from lambda_learner.learn.window import NEVER, WindowOutcome, learn_window
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
 from operators.clock import wall_clock_ms
 from operators.counts import counts_text_of
 from operators.heads import head
 from operators.rows import FIELD, ONE_ENTITY, ROW, window_row
+from operators.served import NO_STATE, Served
 from operators.warm_start import WarmStart
 
 _log = logging.getLogger(__name__)
@@ -41,17 +45,36 @@ UPDATE_TYPE = Types.ROW_NAMED(
     ["shard", "entity", "close_ms", "state"], [Types.STRING(), Types.STRING(), Types.LONG(), Types.STRING()]
 )
 END_OF_INPUT_MS = 2**63 - 1  # the watermark that Flink sends when a bounded input has ended
-DROPPED = ""  # the state, and the update, of an entity that was idle too long
+DROPPED = NO_STATE  # the state, and the update, of an entity that was idle too long, or is forgotten
+ERASED = "-"  # before the entity in the update of one that is forgotten: an update of its own, which no newer one hides
+
+
+class _Held(NamedTuple):
+    """What is held of a key: the state that its learning goes on from, and the time up to which it is forgotten."""
+
+    state: EntityState | None
+    forgotten_ms: int
 
 
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
-    """Updates the posterior of its key with each window, in order of event time."""
+    """Updates the posterior of its key with each window, in order of event time.
+
+    `scored_for` are the readers whose scores are given beside those of learn time; None: no scores are given.
+    """
 
     def __init__(  # noqa: PLR0913 - the last ones are options
-        self, policies: Policies, *, warm_start: WarmStart, with_scores: bool, unordered: bool, observed: bool = False
+        self,
+        policies: Policies,
+        *,
+        warm_start: WarmStart,
+        scored_for: Readers | None,
+        unordered: bool,
+        observed: bool = False,
+        forgotten: Forgotten = NOBODY,
     ) -> None:
-        self._policies, self._warm_start = policies, warm_start
-        self._with_scores, self._unordered, self._observed = with_scores, unordered, observed
+        self._policies, self._warm_start, self._forgotten = policies, warm_start, forgotten
+        self._scored_for, self._unordered, self._observed = scored_for, unordered, observed
+        self._served: Served | None = None
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state, and have the machine code of the update ready."""
@@ -59,6 +82,8 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         _log.info("the update's machine code was ready after %.2f s", seconds)
         self._state = runtime_context.get_state(ValueStateDescriptor("entity-state", Types.STRING()))
         self._windows = runtime_context.get_map_state(MapStateDescriptor("open-windows", Types.LONG(), Types.STRING()))
+        if self._scored_for is not None:
+            self._served = Served(self._scored_for, runtime_context)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[Any]:
         """Learn an entity's window at once, unless there may be more of it or of an earlier one to come."""
@@ -91,56 +116,87 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
             outcome = learn_window(None, rows, entity=None, close_ms=close_ms, policy=policy)
         else:
             yield from self._drop_if_idle(model, entity, close_ms - 1)
-            state = self._restore(model, entity, policy)
-            outcome = learn_window(state, rows, entity=entity, close_ms=close_ms, policy=policy)
+            state, forgotten_ms = self._restore(model, entity, policy)
+            outcome = learn_window(
+                state, rows, entity=entity, close_ms=close_ms, policy=policy, forgotten_ms=forgotten_ms
+            )
+            if outcome.forgets:
+                yield self._forget(model, entity, outcome, close_ms)
+                state = None
             if outcome.changed and outcome.state is not None:
+                if self._served is not None:
+                    yield from _score_lines(model, entity, outcome, self._served.scores(outcome, state, policy))
                 text = encode_state(outcome.state)
-                self._state.update(text)
+                self._update(text, close_ms, policy, outcome.forgotten_ms)
                 yield update_row(model, entity, policy.shards, close_ms, text)
                 if policy.entity_ttl_ms is not None:
                     ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms - 1)
-        yield from self._side_outputs(model, entity, outcome, close_ms)
+        yield from self._side_outputs(model, outcome, close_ms)
 
-    def _restore(self, model: str, entity: str, policy: ModelPolicy) -> EntityState | None:
-        """The state of the key; one without any begins from what was published."""
-        text = self._state.value()
-        if text is None:
-            return self._warm_start.state(model, entity, policy)
-        return decode_state(text) if text != DROPPED else None
+    def _restore(self, model: str, entity: str, policy: ModelPolicy) -> _Held:
+        """What is held of the key; one without any state begins from what was published."""
+        forgotten_ms = self._forgotten.until_ms(model, entity)
+        kept = self._state.value()
+        if kept is None:
+            return _Held(self._warm_start.state(model, entity, policy), forgotten_ms)
+        text, _, mark = kept.partition(FIELD)
+        return _Held(decode_state(text) if text != DROPPED else None, max(forgotten_ms, int(mark or NEVER)))
+
+    def _forget(self, model: str, entity: str, outcome: WindowOutcome, close_ms: int) -> Row:
+        """Keep nothing of the entity but that it is forgotten, and what came after; the update that says so."""
+        policy = self._policy(model)
+        if self._served is not None:
+            self._served.forget()
+        self._update(DROPPED, close_ms, policy, outcome.forgotten_ms)
+        return update_row(model, entity, policy.shards, close_ms, DROPPED, erased=True)
 
     def _drop_if_idle(self, model: str, entity: str, now_ms: int) -> Iterator[Any]:
         """Forget an entity whose time to live is over by `now_ms`, whether or not its timer has fired yet."""
         policy = self._policy(model)
         if policy.entity_ttl_ms is None:
             return
-        state = self._restore(model, entity, policy)
+        state, forgotten_ms = self._restore(model, entity, policy)
         if state is not None and state.fence_ms + policy.entity_ttl_ms <= now_ms:
-            self._state.update(DROPPED)
-            yield update_row(model, entity, policy.shards, state.fence_ms + policy.entity_ttl_ms, DROPPED)
+            close_ms = state.fence_ms + policy.entity_ttl_ms
+            self._update(DROPPED, close_ms, policy, forgotten_ms)
+            yield update_row(model, entity, policy.shards, close_ms, DROPPED)
+
+    def _update(self, text: str, close_ms: int, policy: ModelPolicy, forgotten_ms: int) -> None:
+        self._state.update(f"{text}{FIELD}{forgotten_ms}" if forgotten_ms else text)
+        if self._served is not None:
+            self._served.keep(text, close_ms, policy)
 
     def _policy(self, model: str) -> ModelPolicy:
         policy = self._policies.of(model)
         assert policy is not None, "parse rejects models without a policy"
         return policy
 
-    def _side_outputs(self, model: str, entity: str | None, outcome: WindowOutcome, close_ms: int) -> Iterator[Any]:
+    def _side_outputs(self, model: str, outcome: WindowOutcome, close_ms: int) -> Iterator[Any]:
         if outcome.counts:
             observed = head(model, close_ms, outcome.counts) if self._observed else ""
             yield COUNTS, f"{observed}{counts_text_of(model, outcome.counts)}"
-        if self._with_scores and outcome.scores:
-            lines = (orjson.dumps([model, entity, *score]).decode() for score in outcome.scores)
-            yield SCORES, "\n".join(lines)
         if outcome.orphans:
             yield ORPHANS, "\n".join(map(orphan_line, outcome.orphans))
 
 
-def update_row(model: str, entity: str, shards: int, close_ms: int, state: str) -> Row:
+def _score_lines(
+    model: str, entity: str, outcome: WindowOutcome, served: Mapping[str, float | None]
+) -> Iterator[tuple[OutputTag, str]]:
+    """The scores of a window's examples as one text: how each was scored when learned, then when served."""
+    lines = (orjson.dumps([model, entity, *score, served[score.decision_id]]).decode() for score in outcome.scores)
+    if outcome.scores:
+        yield SCORES, "\n".join(lines)
+
+
+def update_row(  # noqa: PLR0913 - a field each
+    model: str, entity: str, shards: int, close_ms: int, state: str, *, erased: bool = False
+) -> Row:
     """A new state or DROPPED, for publish: model F shard, entity, close in ms, and close F now F state.
 
     The close is ahead of the state, in equal lengths, so that of two such texts the newer is the greater.
     """
     text = f"{close_ms:013d}{FIELD}{wall_clock_ms()}{FIELD}{state}"
-    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", entity, close_ms, text)
+    return Row(f"{model}{FIELD}{shard_of(entity, shards)}", f"{ERASED if erased else ''}{entity}", close_ms, text)
 
 
 def orphan_line(orphan: OrphanRewards) -> str:

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from lambda_learner.events.schema import Decision, Event, Record, Reward
+from lambda_learner.events.schema import Decision, Event, Forget, Record, Reward
 from lambda_learner.events.wire import BadRecord, decode
 from lambda_learner.features.flatten import entity_of
 from lambda_learner.join import close_ms, deadline_ms, minute_of
@@ -19,7 +19,7 @@ from lambda_learner.policy import ModelPolicy, Policies
 from operators.counts import CountKey
 from operators.dead_letter import dead_letter
 from operators.files import Damage, Line
-from operators.rows import ONE_ENTITY, clock_row, decision_row, record_row, reward_row
+from operators.rows import ONE_ENTITY, clock_row, decision_row, forget_row, record_row, reward_row
 
 _Raised: TypeAlias = tuple[int, str, tuple[str, ...]]  # the minute, the model and the counters of a line
 
@@ -37,6 +37,11 @@ class Parsed:
     def archived(self) -> list[Decision | Reward]:
         """What is for the archive."""
         return [event for event in self.events if isinstance(event, (Decision, Reward))]
+
+    @property
+    def forgets(self) -> bool:
+        """Whether a line has an entity forgotten."""
+        return any(name == "forgets" for _, _, name in self.counts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +94,8 @@ class Parser:
             return self._reward(event)
         if isinstance(event, Record):
             return self._record(event)
+        if isinstance(event, Forget):
+            return self._forget(event)
         return clock_row(event.event_ms), "", ("heartbeats",)
 
     def _reward(self, reward: Reward) -> tuple[str, str, tuple[str, ...]]:
@@ -112,6 +119,15 @@ class Parser:
         close = close_ms(record.event_ms, policy.update_interval_ms)
         entity = (record.entity or "") if policy.entity_paths else ONE_ENTITY
         return record_row(record, close_ms=close, entity=entity), record.model, ("records",)
+
+    def _forget(self, forget: Forget) -> tuple[str, str, tuple[str, ...]]:
+        policy = self._policy(forget.model)
+        if forget.values != len(policy.entity_paths):
+            paths = ", ".join(policy.entity_paths) or "none"
+            rule = f"must have one value for each entity path of the model ({paths})"
+            raise BadRecord("bad_forget", "entity", forget.entity, rule)  # noqa: EM101 - a code
+        close = close_ms(forget.until_ms, policy.update_interval_ms)
+        return forget_row(forget, close_ms=close), forget.model, ("forgets",)
 
     def _policy(self, model: str) -> ModelPolicy:
         policy = self.policies.of(model)

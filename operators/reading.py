@@ -51,7 +51,7 @@ class Reading:
 
     def __init__(self, settings: ReadSettings) -> None:
         self._parser, self._kafka = settings.parser, settings.kafka
-        self._archive = open_archive(settings.train_bucket)
+        self._archive = open_archive(settings.train_bucket, settings.parser.policies)
         self._bases = open_bases(settings.models_bucket, settings.parser.policies)
         self._fetcher: Fetcher | None = None
 
@@ -63,7 +63,7 @@ class Reading:
             if not parsed.counts:
                 return  # each line is counted: there was none
             if self._archive is not None:
-                self._archive.write(parsed.archived)
+                self._archive.write(parsed.archived, forgets=parsed.forgets)
             if self._bases is not None:
                 self._bases.add_to(parsed)
             yield Texts(ROW.join(parsed.rows), counts_text(parsed.counts), parsed.dead_letters)

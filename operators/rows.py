@@ -4,12 +4,12 @@ A row is fields between FIELD separators:
 
     rowtime in ms | event time in ms | kind and id | model | note | content
 
-kind is D (decision), R (reward), T (training record) or H (moves the watermark only; no more fields follow). A decision
-and its rewards share the key D + decision_id. `note` is what the join rule needs of each copy. `content`, which a
-reward lacks, is payload GROUP group: the group is the entity or, for rows that would all be of one group, entity CHUNK
-chunk. Where a base is active, GROUP offset CHUNK version follow: they are functions of payload and window, so copies
-with one payload have one content. The separators are control characters, which JSON text never holds, and sort before
-all that it does.
+kind is D (decision), R (reward), T (training record), F (has its entity forgotten) or H (moves the watermark only; no
+more fields follow). A decision and its rewards share the key D + decision_id. `note` is what the join rule needs of
+each copy. `content`, which a reward lacks, is payload GROUP group: the group is the entity or, for rows that would all
+be of one group, entity CHUNK chunk. Where a base is active, GROUP offset CHUNK version follow: they are functions of
+payload and window, so copies with one payload have one content. The separators are control characters, which JSON text
+never holds, and sort before all that it does.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import orjson
 
-from lambda_learner.events.schema import Decision, Record, Reward
+from lambda_learner.events.schema import Decision, Forget, Record, Reward
 from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
 from lambda_learner.learn.window_row import WindowRow
 
@@ -38,7 +38,12 @@ def record_row(record: Record, *, close_ms: int, entity: str) -> str:
     return _copy_row("T", record, close_ms=close_ms, entity=entity)
 
 
-def _copy_row(kind: str, event: Decision | Record, *, close_ms: int, entity: str) -> str:
+def forget_row(forget: Forget, *, close_ms: int) -> str:
+    """The row that has an entity forgotten."""
+    return _copy_row("F", forget, close_ms=close_ms, entity=forget.entity)
+
+
+def _copy_row(kind: str, event: Decision | Record | Forget, *, close_ms: int, entity: str) -> str:
     at, payload = _digits(event.event_ms), event.payload
     note = f"{kind}{at}{checksum(payload):08x}"
     group = entity if entity and entity != ONE_ENTITY else f"{entity}{CHUNK}{event.message_id[-1]}"
@@ -75,7 +80,7 @@ def close_ms_of(row: str) -> int:
 
 
 def window_row(model: str, text: str) -> WindowRow:
-    """One key of one window: its kind, D or T, all copies, and what the base says of it.
+    """One key of one window: its kind, D, T or F, all copies, and what the base says of it.
 
     Reads back what the batch stage concatenated: key, content, FIELD, notes between NOTE separators.
     """

@@ -10,11 +10,12 @@ import os
 from hypothesis import HealthCheck, settings
 
 from tests.harness.s3_service import bucket_url, local_s3, s3, s3_of_session, s3_server
-from tests.harness.services import kafka, kafka_broker, kinesis, local_broker
+from tests.harness.services import connectors, kafka, kafka_broker, kinesis, local_broker
 from tests.harness.spread import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 __all__ = [
     "bucket_url",
+    "connectors",
     "kafka",
     "kafka_broker",
     "kinesis",

@@ -14,6 +14,7 @@ MEANINGS = {
     "decisions": "decision lines",
     "rewards": "reward lines",
     "records": "training record lines",
+    "forgets": "lines that have an entity forgotten",
     "joined": "decisions that their window gave back, one for each id",
     "duplicate_decisions": "further copies of a decision",
     "conflicts": "duplicates that differ from their decision",
@@ -27,6 +28,10 @@ MEANINGS = {
     "learned_records": "training records that their window gave back",
     "duplicate_records": "further copies of a training record",
     "late_records": "training records that came after their window closed",
+    "applied_forgets": "forgotten entities, one for each line of an id",
+    "duplicate_forgets": "further copies of such a line",
+    "late_forgets": "such lines that came after their window closed: without effect, forget again",
+    "forgotten": "decisions and records of before an entity was forgotten, not learned",
     "no_entity": "decisions without an entity, not learned",
     "already_learned": "decisions of windows at or before the fence, not learned again",
     "updates": "updates of an entity's posterior",
@@ -35,13 +40,14 @@ MEANINGS = {
     "dropped_features": "features over the limit of an entity",
 }
 IDENTITIES = (
-    ("lines", ("dead_lettered", "heartbeats", "decisions", "rewards", "records")),
+    ("lines", ("dead_lettered", "heartbeats", "decisions", "rewards", "records", "forgets")),
     ("decisions", ("joined", "duplicate_decisions", "late_decisions")),
     ("rewards", ("credited", "duplicate_rewards", "after_deadline", "orphan_rewards", "late_rewards")),
     ("records", ("learned_records", "duplicate_records", "late_records")),
+    ("forgets", ("applied_forgets", "duplicate_forgets", "late_forgets")),
 )
 OPEN = "in_open_windows"  # only in the summary of a run that was stopped
-LATE = ("late_decisions", "late_rewards", "late_records")
+LATE = ("late_decisions", "late_rewards", "late_records", "late_forgets")
 
 
 class Identity(NamedTuple):

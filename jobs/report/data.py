@@ -7,6 +7,7 @@ run that was killed while it wrote) is left out and counted.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,16 +46,29 @@ class ReportInput:
 
 
 class Scores(NamedTuple):
-    """The scored examples of one model in order of decision_id; times are the ids', in ms."""
+    """The scored examples of one model in order of decision_id; times are the ids', in ms.
+
+    `score` is that of learn time; `served` that of a reader when the decision was made, nan where it is not known.
+    """
 
     time_ms: npt.NDArray[np.int64]
     label: Floats
     base: Floats
     score: Floats
+    served: Floats
 
     def part(self, start: int, end: int) -> Scores:
         """Some of them, from place `start` to before `end`."""
-        return Scores(self.time_ms[start:end], self.label[start:end], self.base[start:end], self.score[start:end])
+        return self._of(slice(start, end))
+
+    def known_as_served(self) -> Scores:
+        """Those whose served score is known."""
+        known = np.isfinite(self.served)
+        return self if known.all() else self._of(known)
+
+    def _of(self, which: slice | npt.NDArray[np.bool_]) -> Scores:
+        time_ms, label, base, score, served = self
+        return Scores(time_ms[which], label[which], base[which], score[which], served[which])
 
     def last(self, number: int) -> Scores:
         """The newest of them."""
@@ -100,7 +114,8 @@ def read_scores(lines: Iterable[str], unreadable: list[str]) -> dict[str, Scores
         if not is_valid(str(row["decision_id"])):
             unreadable.append(str(row["decision_id"]))
             continue
-        values = unix_seconds(row["decision_id"]) * MS, row["label"], row["base"], row["score"]
+        served = math.nan if row.get("served") is None else row["served"]
+        values = unix_seconds(row["decision_id"]) * MS, row["label"], row["base"], row["score"], served
         rows.setdefault(str(row["model"]), []).append(values)
     scores = {model: _scores(of_model) for model, of_model in rows.items()}
     return dict(sorted(scores.items(), key=lambda entry: (-len(entry[1].label), entry[0])))
@@ -132,8 +147,9 @@ def _publication(row: Mapping[str, Any]) -> Publication:
 
 def _scores(rows: list[tuple[float, ...]]) -> Scores:
     values = np.array(rows, dtype=np.float64).T
-    time_ms, label, base, score = values[:, np.isfinite(values).all(axis=0)]  # float64 is exact for times in ms
-    return Scores(time_ms.astype(np.int64), label, base, score)
+    # float64 is exact for times in ms
+    time_ms, label, base, score, served = values[:, np.isfinite(values[:-1]).all(axis=0)]
+    return Scores(time_ms.astype(np.int64), label, base, score, served)
 
 
 def _file_lines(path: Path | None) -> Iterator[str]:

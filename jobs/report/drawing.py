@@ -117,7 +117,7 @@ def times(time_ms: ArrayLike) -> Any:
 def event_time_axis(axes: Axes, label: str) -> None:
     """Label the x axis in UTC: with dates, or within two days with times of day and the date in the label."""
     low, high = axes.get_xlim()
-    locator = dates.AutoDateLocator(tz=UTC, minticks=3, maxticks=6)
+    locator = dates.AutoDateLocator(tz=UTC, minticks=2, maxticks=6)
     axes.xaxis.set_major_locator(locator)
     if high - low < SHORT_DAYS:
         form = "%H:%M:%S" if high - low < SECONDS_SHOWN_DAYS else "%H:%M"

@@ -48,19 +48,24 @@ def _quality_tile(source: ReportInput, data: RunData, kinds: Mapping[str, bool])
         newest = scores.last(LAST)
         value = quality(newest, logistic=kinds[model])
         which = f"last {value.decisions:,}" if value.decisions < len(scores.label) else "all decisions"
-        return _compared(model, (value.entity, value.base), which, kinds=kinds)
+        return _compared(model, (value.entity, value.base, value.served), which, kinds=kinds)
     for model, entry in (source.summary.get("models") or {}).items():
         metrics = entry.get("progressive") or {}
         name = "auc" if kinds[model] else "rmse"
-        return _compared(model, (metrics.get(name), metrics.get(f"{name}_base")), "all decisions", kinds=kinds)
+        values = metrics.get(name), metrics.get(f"{name}_base"), None
+        return _compared(model, values, "all decisions", kinds=kinds)
     return Tile("AUC", NONE, "nothing was scored")
 
 
-def _compared(model: str, values: tuple[float | None, float | None], which: str, *, kinds: Mapping[str, bool]) -> Tile:
+def _compared(
+    model: str, values: tuple[float | None, float | None, float | None], which: str, *, kinds: Mapping[str, bool]
+) -> Tile:
+    """A metric as learned, with and without the entity models, and as served; the last where it is known."""
     metric = "AUC" if kinds[model] else "RMSE"
     several = f"{model}: " if len(kinds) > 1 else ""
-    entity, base = (metric_text(value) for value in values)
-    return Tile(f"{metric}, {which}", entity, f"{several}{base} without entity models")
+    entity, base, served = (metric_text(value) for value in values)
+    as_served = "" if served == NONE else f", {served} as served"
+    return Tile(f"{metric}, {which}", entity, f"{several}{base} without entity models{as_served}")
 
 
 def _freshness_tile(delays: Freshness | None, *, live: bool) -> Tile:

@@ -1,4 +1,4 @@
-"""Pictures of learn-time quality: the metric over event time, and calibration."""
+"""Pictures of quality: the metric over event time, as learned and as served, and calibration."""
 
 from __future__ import annotations
 
@@ -29,15 +29,24 @@ from jobs.report.quality import (
 )
 from jobs.summary import LAST
 
-__all__ = ["NO_BASE", "calibration_picture", "has_base", "quality_picture"]
+__all__ = ["AS_SERVED", "NO_BASE", "calibration_picture", "has_base", "has_served", "quality_picture"]
 
 NO_SCORES = "No scores: the run was not asked for them (run it with --scores FILE)."
+AS_SERVED = (
+    "As served: each decision scored by what a reader of the bucket had when it was made, as the settings have it "
+    "published (out_of_orderness after the end of a publish interval)."
+)
 NO_BASE = "This run has no base model: without the entity models all decisions score the same, and an AUC is 0.5."
 
 
 def has_base(scores: Scores) -> bool:
     """Whether the scores without the entity models tell decisions apart."""
     return bool(len(scores.base) and np.ptp(scores.base) > 0)
+
+
+def has_served(scores: Scores) -> bool:
+    """Whether the served scores of some decisions are known."""
+    return bool(np.isfinite(scores.served).any())
 
 
 def quality_picture(scores: Scores | None, *, logistic: bool, name: str) -> Picture:
@@ -66,8 +75,9 @@ def quality_picture(scores: Scores | None, *, logistic: bool, name: str) -> Pict
         f"Each point is the {metric} of the {curve.window:,} decisions up to then, scored at learn time with "
         "and without the entity models; the band is its 95\u00a0% interval."
     )
+    served = f" {AS_SERVED}" if has_served(scores) else ""
     no_base = "" if has_base(scores) or not logistic else f" {NO_BASE}"
-    return Picture(title, caption + no_base, svg_of(draw, name=f"{name} quality", description=title))
+    return Picture(title, caption + served + no_base, svg_of(draw, name=f"{name} quality", description=title))
 
 
 def _too_few(count: int) -> str:
@@ -78,6 +88,8 @@ def _draw_curve(axes: Axes, curve: Rolling) -> None:
     x = times(curve.time_ms)
     axes.fill_between(x, curve.entity - curve.error, curve.entity + curve.error, color=ACCENT, alpha=0.15)
     axes.plot(x, curve.entity, color=ACCENT, label="with entity models")
+    if not np.isnan(curve.served).all():
+        axes.plot(x, curve.served, color=ACCENT, linestyle=(0, (4, 2)), linewidth=1.2, label="as served")
     axes.plot(x, curve.base, color=SECOND, label="without")
 
 

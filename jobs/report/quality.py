@@ -1,4 +1,4 @@
-"""How good the learn-time scores were: over time with a margin of error, and how well they are calibrated."""
+"""How good the scores of learn time and the served ones were: over time, with a margin of error; how calibrated."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from jobs.report.data import Floats, Scores
-from lambda_learner.evaluation.metrics import auc, rmse
+from lambda_learner.evaluation.metrics import auc, log_loss, rmse
 
-__all__ = ["Calibration", "Quality", "Rolling", "calibration", "quality", "rolling", "rolling_window"]
+__all__ = ["Calibration", "Quality", "Rolling", "as_served", "calibration", "quality", "rolling", "rolling_window"]
 
 WINDOW = 5_000  # decisions: an AUC of so many has a margin of error of about ±0.015
 SMALLEST_WINDOW = 200  # decisions: fewer say nothing over time
@@ -21,11 +21,15 @@ CALIBRATION_BINS = 20  # of equal counts
 
 
 class Quality(NamedTuple):
-    """One metric of the same decisions with and without the entity models; nan where it has no value."""
+    """One metric of the same decisions with and without the entity models; nan where it has no value.
+
+    served: of those among them whose served score is known.
+    """
 
     decisions: int
     entity: float
     base: float
+    served: float
 
 
 class Rolling(NamedTuple):
@@ -35,6 +39,7 @@ class Rolling(NamedTuple):
     time_ms: npt.NDArray[np.int64]
     entity: Floats
     base: Floats
+    served: Floats
     error: Floats
 
 
@@ -50,8 +55,16 @@ class Calibration(NamedTuple):
 
 def quality(scores: Scores, *, logistic: bool) -> Quality:
     """The AUC (logistic) or the root mean squared error (linear) of all given decisions."""
-    metric = auc if logistic else rmse
-    return Quality(len(scores.label), metric(scores.score, scores.label), metric(scores.base, scores.label))
+    metric, known = auc if logistic else rmse, scores.known_as_served()
+    values = metric(scores.score, scores.label), metric(scores.base, scores.label)
+    return Quality(len(scores.label), *values, metric(known.served, known.label))
+
+
+def as_served(scores: Scores, *, logistic: bool) -> dict[str, float]:
+    """The metrics of the served scores under the names of the progressive ones; nan where one has no value."""
+    known = scores.known_as_served()
+    metrics = {"auc": auc, "log_loss": log_loss} if logistic else {"rmse": rmse}
+    return {name: metric(known.served, known.label) for name, metric in metrics.items()}
 
 
 def rolling_window(count: int) -> int:
@@ -71,7 +84,8 @@ def rolling(scores: Scores, *, logistic: bool) -> Rolling | None:
     if np.isnan(values).all():
         return None
     error = np.array([_error(part, value, logistic=logistic) for part, value in zip(parts, values[:, 0], strict=True)])
-    return Rolling(window, scores.time_ms[ends - 1], values[:, 0], values[:, 1], error)
+    entity, base, served = values.T
+    return Rolling(window, scores.time_ms[ends - 1], entity, base, served, error)
 
 
 def _error(scores: Scores, value: float, *, logistic: bool) -> float:

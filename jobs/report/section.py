@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,8 +15,9 @@ from jobs.report.freshness import Freshness, freshness, is_live
 from jobs.report.headline import Tile, tiles
 from jobs.report.picture import Picture
 from jobs.report.plots_freshness import freshness_over_time_picture, freshness_picture
-from jobs.report.plots_quality import calibration_picture, quality_picture
+from jobs.report.plots_quality import AS_SERVED, calibration_picture, has_served, quality_picture
 from jobs.report.plots_stream import counters_picture, records_picture, steps_picture
+from jobs.report.quality import as_served
 
 __all__ = ["ModelRow", "Section", "build_section"]
 
@@ -28,7 +30,7 @@ class ModelRow(NamedTuple):
 
     model: str
     scored: int
-    metrics: tuple[tuple[str, float | None, float | None], ...]  # name, with and without the entity models
+    metrics: tuple[tuple[str, float | None, float | None, float | None], ...]  # name, as learned, as served, without
 
 
 class CounterRow(NamedTuple):
@@ -56,6 +58,7 @@ class Section:
     counters: tuple[CounterRow, ...]
     settings: tuple[tuple[str, str], ...]
     unreadable: int
+    served: str  # what "as served" means; empty where it is not known
 
 
 def build_section(source: ReportInput, data: RunData, *, key: str) -> Section:
@@ -69,7 +72,7 @@ def build_section(source: ReportInput, data: RunData, *, key: str) -> Section:
         note=source.note,
         tiles=tuple(tiles(source, data, kinds, delays=delays, live=live)),
         pictures=tuple(_pictures(data, kinds, delays, live=live, key=key)),
-        models=tuple(_model_rows(source.summary)),
+        models=tuple(_model_rows(source.summary, data.scores, kinds)),
         identities=tuple(identities(source.summary)),
         stopped=was_stopped(source.summary),
         late_difference=late_rows_check(source.summary, data.late_rows),
@@ -77,6 +80,7 @@ def build_section(source: ReportInput, data: RunData, *, key: str) -> Section:
         counters=tuple(CounterRow(name, source.summary.get(name), text) for name, text in MEANINGS.items()),
         settings=tuple(_flattened(source.settings or {})),
         unreadable=data.unreadable,
+        served=AS_SERVED if any(map(has_served, data.scores.values())) else "",
     )
 
 
@@ -124,11 +128,22 @@ def _progressive(summary: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
     return {model: entry.get("progressive") or {} for model, entry in models.items()}
 
 
-def _model_rows(summary: Mapping[str, Any]) -> Iterator[ModelRow]:
+def _model_rows(
+    summary: Mapping[str, Any], scores: Mapping[str, Scores], kinds: Mapping[str, bool]
+) -> Iterator[ModelRow]:
     names = {"auc": "AUC", "log_loss": "log loss (nats)", "rmse": "RMSE"}
     for model, metrics in _progressive(summary).items():
-        found = ((names[name], metrics[name], metrics.get(f"{name}_base")) for name in names if name in metrics)
+        served = as_served(scores[model], logistic=kinds[model]) if model in scores else {}
+        found = (
+            (title, metrics[name], _known(served.get(name)), metrics.get(f"{name}_base"))
+            for name, title in names.items()
+            if name in metrics
+        )
         yield ModelRow(model, int(metrics.get("count", 0)), tuple(found))
+
+
+def _known(value: float | None) -> float | None:
+    return None if value is None or math.isnan(value) else value
 
 
 def _flattened(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:

@@ -39,11 +39,10 @@ def read_incumbent(store: Store, model: str) -> Incumbent | DamagedModel | None:
     if found is None:
         return None
     try:
-        metadata = from_model_file(found.data, key).metadata
-        decision = DecisionModel.of_file(found.data, key)
+        booster, metadata = from_model_file(found.data, key)
     except DamagedModel as damage:
         return damage
-    lineage = metadata.get(LINEAGE)
+    decision, lineage = DecisionModel.of(booster, metadata), metadata.get(LINEAGE)
     if lineage is None:
         return Incumbent(live_stem(store, model) or "", decision, _created_ms(metadata), None)
     metrics = lineage["metrics"]

@@ -15,6 +15,7 @@ from lambda_learner.retrain.block import Floats
 from lambda_learner.retrain.rows import COLUMNS
 from lambda_learner.retrain.settings import TrainingSettings
 from lambda_learner.retrain.targets import rewards_of
+from lambda_learner.retrain.weights import logged_propensity
 
 __all__ = ["Slated", "slated"]
 
@@ -55,7 +56,7 @@ def _listed(rows: pa.Table) -> list[_Listed]:
     for place, (item, count, candidates, propensity) in enumerate(
         zip(*(rows[n].to_pylist() for n in names), strict=True)
     ):
-        texts, chance = _candidates(candidates), _propensity(propensity)
+        texts, chance = _candidates(candidates), logged_propensity(propensity)
         if chance is not None and len(texts) == count and item in texts:
             found.append(_Listed(place, texts, texts.index(item), chance))
     return found
@@ -69,11 +70,10 @@ def _rewards(rows: pa.Table, settings: TrainingSettings) -> Floats:
 
 def _exploded(rows: pa.Table, items: Sequence[str]) -> pa.Table:
     """A row for each candidate, as if it were the only one: so that none is set aside."""
-    of_all: dict[str, Any] = {"item": items, "count": 1.0, "sample": None, "rewards": "{}", "runners_up": None}
-    columns = {name: rows[name] for name in ("decision_id", "context")}
+    of_all: dict[str, Any] = {"count": 1.0, "sample": None, "rewards": "{}", "runners_up": None, "propensity": None}
+    columns = {name: rows[name] for name in ("decision_id", "context")} | {"item": pa.array(items, pa.string())}
     for name, value in of_all.items():
-        kind = pa.float64() if name == "count" else pa.string()
-        columns[name] = pa.array(value if name == "item" else [value] * rows.num_rows, kind)
+        columns[name] = pa.array([value] * rows.num_rows, pa.float64() if name == "count" else pa.string())
     return pa.table({name: columns[name] for name in COLUMNS})
 
 
@@ -83,10 +83,3 @@ def _candidates(text: str | None) -> list[str]:
     if not isinstance(value, list):
         return []
     return [orjson.dumps(each, option=orjson.OPT_SORT_KEYS).decode() for each in value]
-
-
-def _propensity(text: str | None) -> float | None:
-    value = None if text is None else orjson.loads(text)
-    if not isinstance(value, int | float) or isinstance(value, bool):
-        return None
-    return float(value) if 0.0 < value <= 1.0 else None

@@ -4,6 +4,7 @@ from lambda_learner.archive.compaction import Compacted, CompactionSettings, com
 from lambda_learner.archive.errors import ArchiveChanging, DamagedPartition
 from lambda_learner.archive.forget import forget
 from lambda_learner.archive.forget_record import DamagedForgetRecord, ForgetRecord
+from lambda_learner.archive.forgotten import Forgotten, add_forgotten, read_all_forgotten, read_forgotten
 from lambda_learner.archive.importing import Imported, copy_firehose, event_lines, firehose_order, write_events
 from lambda_learner.archive.merge import decision_mask, merge
 from lambda_learner.archive.partition import Partition, PartitionFile, models_of, partition_file, partitions
@@ -19,10 +20,12 @@ __all__ = [
     "DamagedForgetRecord",
     "DamagedPartition",
     "ForgetRecord",
+    "Forgotten",
     "Imported",
     "Partition",
     "PartitionFile",
     "ReaderSettings",
+    "add_forgotten",
     "compact",
     "copy_firehose",
     "decision_mask",
@@ -34,6 +37,8 @@ __all__ = [
     "models_of",
     "partition_file",
     "partitions",
+    "read_all_forgotten",
+    "read_forgotten",
     "reward_row",
     "table_of",
     "write_events",

@@ -16,6 +16,8 @@ import pyarrow as pa
 from lambda_learner.archive.check import check
 from lambda_learner.archive.chunks import chunks, cuts
 from lambda_learner.archive.errors import DamagedPartition
+from lambda_learner.archive.forget import remove_again
+from lambda_learner.archive.forget_record import ids_of, record_infos
 from lambda_learner.archive.merge import merge
 from lambda_learner.archive.parquet_file import from_parquet
 from lambda_learner.archive.partition import Partition, first_id, partition_file, partitions
@@ -56,8 +58,17 @@ class Compacted(NamedTuple):
 def compact(
     store: Store, model: str, settings: CompactionSettings | None = None, *, progress: Progress | None = None
 ) -> Compacted:
-    """Compact a model's archive until nothing is left to do. Idempotent; may be killed at any point."""
-    settings = settings or CompactionSettings()
+    """Compact a model's archive until nothing is left to do. Idempotent; may be killed at any point.
+
+    What was forgotten in the meantime, and may be written back from files that were read before, is removed again.
+    """
+    forgotten = record_infos(store, model)
+    done = _compact(store, model, settings or CompactionSettings(), progress)
+    remove_again(store, model, ids_of(store, record_infos(store, model) - forgotten))
+    return done
+
+
+def _compact(store: Store, model: str, settings: CompactionSettings, progress: Progress | None) -> Compacted:
     work = _Work(store, model, settings, progress)
     for _ in range(settings.max_rounds):
         files = partitions(store, model)

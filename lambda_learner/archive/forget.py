@@ -3,12 +3,12 @@
 Two steps a pass, repeated until a pass finds nothing: all files are searched for the entity's decisions, whose ids go
 into the record; then each file with one of those ids, partial rows too, is written anew without them, and deleted.
 A run that was killed is run again: the record has the ids. Compaction at the same time may write a row back from a
-file that it has read before; the next pass finds it, or, if it ends later, the next run.
+file that it has read before; the next pass finds it, or, if compaction ends later, that does (`remove_again`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Final, NamedTuple
 
@@ -29,7 +29,7 @@ from lambda_learner.events import ksuid
 from lambda_learner.features.entity import entity_of
 from lambda_learner.publish.store import Store
 
-__all__ = ["forget"]
+__all__ = ["forget", "remove_again"]
 
 _MAX_PASSES: Final = 20  # two do, unless somebody writes the entity's rows meanwhile
 
@@ -64,6 +64,12 @@ def forget(store: Store, model: str, entity: str, entity_paths: Sequence[str], *
         if record == before and not work.has_missed_files:
             return _finished(store, entity, record, work.unexamined, now_ms=now_ms)
     raise ArchiveChanging(model, _MAX_PASSES)
+
+
+def remove_again(store: Store, model: str, ids: Collection[str]) -> None:
+    """Remove the rows of decisions that were forgotten, once more. Idempotent."""
+    if ids:
+        _Work(store, model, "", ()).remove_ids(ids)
 
 
 def _finished(store: Store, entity: str, record: ForgetRecord, unexamined: set[str], *, now_ms: int) -> ForgetRecord:
@@ -103,6 +109,14 @@ class _Work:
                     files_deleted=record.files_deleted + (not written),
                 )
         return record
+
+    def remove_ids(self, ids: Collection[str]) -> None:
+        """Rewrite the files that have a row of these decisions."""
+        wanted = pa.array(sorted(ids), pa.string())
+        for file in self._files():
+            is_theirs = pc.is_in(file.rows["decision_id"], value_set=wanted)
+            if pc.any(is_theirs).as_py():
+                self._rewrite(file, pc.invert(is_theirs))
 
     def _files(self) -> Iterator[_File]:
         self.unexamined.clear()

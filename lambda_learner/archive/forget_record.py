@@ -7,6 +7,7 @@ not find the rest, nor a later run what a replay brings back.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from typing import Final, Literal
@@ -16,11 +17,21 @@ import orjson
 
 from lambda_learner.publish.document import Document
 from lambda_learner.publish.errors import DamagedObject, PreconditionFailed
-from lambda_learner.publish.store import Store
+from lambda_learner.publish.store import ObjectInfo, Store
 
-__all__ = ["DamagedForgetRecord", "ForgetRecord", "read_record", "record_key", "sha256", "update_record"]
+__all__ = [
+    "DamagedForgetRecord",
+    "ForgetRecord",
+    "ids_of",
+    "read_record",
+    "record_infos",
+    "record_key",
+    "sha256",
+    "update_record",
+]
 
 _FORMAT_VERSION: Final = 1
+_NAME: Final = re.compile(r"forgotten/[^/]+/[0-9a-f]{8}-[0-9a-f-]{27}\.json")
 _NAMESPACE: Final = UUID("0f6c1c4e-6f1b-5d0e-8a39-6d2f0f6f2a77")
 
 
@@ -61,6 +72,17 @@ def read_record(store: Store, model: str, entity: str) -> ForgetRecord | None:
     key = record_key(model, entity)
     found = store.get(key)
     return None if found is None else _parse(found.data, key)
+
+
+def record_infos(store: Store, model: str) -> frozenset[ObjectInfo]:
+    """The records of a model as they are listed: one that was written meanwhile is another."""
+    return frozenset(info for info in store.list(f"forgotten/{model}/") if _NAME.fullmatch(info.key))
+
+
+def ids_of(store: Store, infos: Iterable[ObjectInfo]) -> set[str]:
+    """The ids of the decisions in these records."""
+    found = [(info.key, store.get(info.key)) for info in infos]
+    return {each for key, held in found if held is not None for each in _parse(held.data, key).decision_ids}
 
 
 def update_record(store: Store, entity: str, record: ForgetRecord) -> ForgetRecord:

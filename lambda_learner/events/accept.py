@@ -45,6 +45,9 @@ def stored(
     It is one line whatever the body's white space, and `received_at` is the endpoint's, whatever the body says.
     """
     fields = _fields(body)
+    if fields.get("type") == "forget":  # whoever may send events may not have another's forgotten
+        rule = "must not be forget: that is the command `lambda-learner forget`"
+        raise BadRecord(reason="bad_forget", field="type", value=show("forget"), rule=rule)
     if acceptance == "original":
         _check_as_the_original(fields)
     elif fields.get("type") == "heartbeat":

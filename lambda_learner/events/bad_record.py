@@ -32,6 +32,7 @@ Reason: TypeAlias = Literal[
     "bad_reward",
     "bad_heartbeat",
     "bad_record",
+    "bad_forget",
     "clock_ahead",
     "damaged_file",
     "unknown_model",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple, TypeAlias
 
-__all__ = ["Decision", "Event", "Heartbeat", "Record", "Reward"]
+__all__ = ["Decision", "Event", "Forget", "Heartbeat", "Record", "Reward"]
 
 
 class Decision(NamedTuple):
@@ -61,6 +61,22 @@ class Record(NamedTuple):
     payload: str
 
 
+class Forget(NamedTuple):
+    """An entity (`["u1"]`, of so many `values`) is to be forgotten, with all that was decided up to `until_ms`.
+
+    `payload` is the line as canonical JSON.
+    """
+
+    message_id: str
+    model: str
+    entity: str
+    values: int
+    until_ms: int
+    arrival_ms: int
+    event_ms: int
+    payload: str
+
+
 class Heartbeat(NamedTuple):
     """Time passes: moves the watermark and nothing else."""
 
@@ -69,4 +85,4 @@ class Heartbeat(NamedTuple):
     event_ms: int
 
 
-Event: TypeAlias = Decision | Reward | Record | Heartbeat
+Event: TypeAlias = Decision | Reward | Record | Forget | Heartbeat

@@ -2,7 +2,8 @@
 
     decode ─┬─ object of JSON ── arrival ─┬─ heartbeat
             │                             ├─ training record    records.py
-            └─ BadRecord                  ├─ decision (a count) decisions.py, version7.py
+            └─ BadRecord                  ├─ forget             forgets.py
+                                          ├─ decision (a count) decisions.py, version7.py
                                           └─ reward             decisions.py
 
 Of duplicate keys the last one counts; integers over 64 bits are read as floats; unknown fields are ignored.
@@ -18,6 +19,7 @@ import orjson
 from lambda_learner.events.bad_record import BadRecord, show
 from lambda_learner.events.decisions import decision, reward
 from lambda_learner.events.fields import Fields, id_ms, milliseconds, model_name
+from lambda_learner.events.forgets import forget
 from lambda_learner.events.records import training_record
 from lambda_learner.events.schema import Event, Heartbeat
 
@@ -55,6 +57,8 @@ def decode(
     model = model_name(fields)
     if kind == "record":
         return training_record(fields, model=model, record_ms=id_time_ms, arrival_ms=arrival_ms)
+    if kind == "forget":
+        return forget(fields, model=model, written_ms=id_time_ms, arrival_ms=arrival_ms)
     if fields.get("count") is not None:
         return decision(fields, model=model, decision_ms=id_time_ms, arrival_ms=arrival_ms)
     return reward(fields, model=model, reward_ms=id_time_ms, arrival_ms=arrival_ms, latest_ms=latest_ms)

@@ -7,12 +7,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import orjson
 
 from lambda_learner.evaluation.progressive import increments_of
+from lambda_learner.events import ksuid
+from lambda_learner.events.forgets import until_ms_of
 from lambda_learner.features.flatten import flatten
 from lambda_learner.join import OrphanRewards, RewardedDecision, reward_decision
 from lambda_learner.learn.base_change import NO_BASE
@@ -24,35 +27,50 @@ from lambda_learner.policy import ModelPolicy
 MinuteCount = tuple[int, str]  # minute's start in ms (0: of the whole run), name
 EXACT_RECORDS = 4  # updates of up to so many records are counted each by itself
 SMALLEST_STEP, LARGEST_STEP = 1e-6, 1e12  # what is beyond counts as these; a forged reward steps past any float
-RECORD_CLASSES = {"joined": "learned_records", "duplicate_decisions": "duplicate_records"}
+CLASSES: Final[Mapping[str, Mapping[str, str]]] = {
+    "T": {"joined": "learned_records", "duplicate_decisions": "duplicate_records"},
+    "F": {"joined": "applied_forgets", "duplicate_decisions": "duplicate_forgets"},
+}
+NEVER: Final = 0  # in place of the time up to which an entity is forgotten
 
 
 @dataclass(slots=True)
 class WindowOutcome:
-    """The state after the window (None: nothing learned yet), scores before learning, counts, orphans."""
+    """The state after the window (None: nothing learned yet), scores before learning, counts, orphans.
+
+    `forgets`: the window had the entity forgotten, whose state is of what came after `forgotten_ms` alone.
+    `examples` are those that were scored, in no order; `base_version` is that of the base that gave their offsets.
+    """
 
     state: EntityState | None
     changed: bool = False
+    forgets: bool = False
+    forgotten_ms: int = NEVER
     scores: Sequence[Score] = ()
     counts: dict[MinuteCount, int] = field(default_factory=dict)
     orphans: list[OrphanRewards] = field(default_factory=list)
+    examples: Sequence[Example] = ()
+    base_version: str = NO_BASE
 
 
-def learn_window(
+def learn_window(  # noqa: PLR0913 - a state, a window, and what both are of
     state: EntityState | None,
     rows: Iterable[WindowRow],
     *,
     entity: str | None,
     close_ms: int,
     policy: ModelPolicy,
+    forgotten_ms: int = NEVER,
 ) -> WindowOutcome:
     """Apply the join rule to the rows of one entity and window, score the examples, then learn them.
 
     Without an entity the examples are counted, not scored and not learned. A window that the state has already
     learned (its fence is not older) changes nothing and is counted `already_learned`. A training record has its own
-    offset, whatever the base.
+    offset, whatever the base. A row that has the entity forgotten takes the state, whatever it was learned from;
+    examples of up to `forgotten_ms`, or the time that such a row says, are counted `forgotten`, not scored and not
+    learned.
     """
-    outcome = WindowOutcome(state)
+    outcome = WindowOutcome(state, forgotten_ms=forgotten_ms)
     examples: list[Example] = []
     base_version = NO_BASE
     for each in rows:
@@ -60,6 +78,10 @@ def learn_window(
         if example is not None:
             examples.append(example)
             base_version = max(base_version, each.base_version)
+    if outcome.forgets:
+        state = outcome.state = None
+    if outcome.forgotten_ms:
+        examples = _not_forgotten(examples, outcome)
     if not examples or not policy.learned:
         return outcome
     if entity is None:
@@ -78,6 +100,7 @@ def learn_window(
         return outcome
     _count_result(outcome.counts, result, policy)
     outcome.state, outcome.changed, outcome.scores = result.state, True, result.scores
+    outcome.examples, outcome.base_version = examples, base_version
     return outcome
 
 
@@ -86,12 +109,23 @@ def _example(given: WindowRow, outcome: WindowOutcome, policy: ModelPolicy) -> E
     result = reward_decision(row, policy.reward)
     counts = outcome.counts
     for minute_ms, name, n in result.tally:
-        key = minute_ms, RECORD_CLASSES.get(name, name) if kind == "T" else name
+        key = minute_ms, name if kind == "D" else CLASSES[kind].get(name, name)
         counts[key] = counts.get(key, 0) + n
+    if kind == "F":
+        outcome.forgets, outcome.forgotten_ms = True, max(outcome.forgotten_ms, until_ms_of(row.decision_id))
+        return None
     if isinstance(result, OrphanRewards):
         outcome.orphans.append(result)
         return None
     return _record_example(result) if kind == "T" else _decision_example(result, offset, counts, policy=policy)
+
+
+def _not_forgotten(examples: list[Example], outcome: WindowOutcome) -> list[Example]:
+    """Those of after the time up to which the entity is forgotten, by the times of their ids; counts the others."""
+    kept = [each for each in examples if ksuid.unix_seconds(each.decision_id) * 1000 > outcome.forgotten_ms]
+    if len(kept) < len(examples):
+        outcome.counts[0, "forgotten"] = len(examples) - len(kept)
+    return kept
 
 
 def _decision_example(

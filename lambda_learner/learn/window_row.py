@@ -11,10 +11,11 @@ __all__ = ["WindowRow"]
 
 
 class WindowRow(NamedTuple):
-    """The lines of one key in a window; `kind` is D (a decision and its rewards) or T (a training record).
+    """The lines of one key in a window.
 
-    `offset` is what the base gives a decision. `base_version` is that of the base active at the window's end, the same
-    for all its rows but those of orphaned rewards, which have none.
+    `kind` is D (a decision and its rewards), T (a training record) or F (its entity is to be forgotten). `offset` is
+    what the base gives a decision. `base_version` is that of the base active at the window's end, the same for all its
+    rows but those of orphaned rewards and of F, which have none.
     """
 
     kind: str

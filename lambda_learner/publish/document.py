@@ -95,6 +95,10 @@ class Document:
         """Give a field that is an object."""
         return Document(self._fields.get(name), self._key, self._error, path=f"{self._path}{name}.")
 
+    def names(self) -> tuple[str, ...]:
+        """Give the names of its fields."""
+        return tuple(self._fields)
+
     def children(self, name: str) -> tuple[Document, ...]:
         """Give a list of objects."""
         value = self._fields.get(name)

@@ -19,10 +19,8 @@ import xgboost as xgb
 from lambda_learner.publish.errors import DamagedObject
 from lambda_learner.publish.keys import is_model
 
-__all__ = ["CONTENT_TYPE", "LINEAGE", "SUFFIX", "DamagedModel", "ModelFile", "from_model_file", "to_model_file"]
+__all__ = ["LINEAGE", "DamagedModel", "ModelFile", "from_model_file", "to_model_file"]
 
-CONTENT_TYPE: Final = "application/gzip"  # and no Content-Encoding: the clients would unpack twice
-SUFFIX: Final = ".xgb.gz"
 LINEAGE: Final = "lambda_learner.lineage"  # what the model was made from; the clients read their own keys only
 
 _ATTRIBUTE: Final = "user_defined_metadata"

@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Sequence
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from lambda_learner.publish import keys, manifest, owner
-from lambda_learner.publish.coefficients import Update
+from lambda_learner.publish.coefficients import Tombstone, Update
 from lambda_learner.publish.errors import DamagedCoefficients, Fenced, PreconditionFailed
 from lambda_learner.publish.garbage import sort_garbage
 from lambda_learner.publish.manifest import FileEntry, Manifest, VersionedManifest
@@ -54,10 +55,11 @@ class ShardWriter:
         self._epoch = epoch
         self._unused_since_ms: dict[str, int] = {}
 
-    def publish(self, close_ms: int, updates: Sequence[Update]) -> Published | None:
+    def publish(self, close_ms: int, updates: Sequence[Update], *, erases: bool = False) -> Published | None:
         """Commit the entities changed up to a close; None, and no change, if that close is committed already.
 
-        Raises Fenced if a newer epoch owns the shard. May be repeated after any failure.
+        `erases`: what the updates replace leaves the files at once, which are merged. Raises Fenced if a newer epoch
+        owns the shard. May be repeated after any failure.
         """
         keys.close_text(close_ms)  # ValueError before anything is written
         while True:
@@ -65,9 +67,28 @@ class ShardWriter:
             if found.manifest.committed_close_ms >= close_ms:
                 return None
             try:
-                return self._commit(found, close_ms, updates)
+                return self._commit(found, close_ms, updates, erases=erases)
             except PreconditionFailed:
                 continue  # another writer was faster: its manifest tells whether it or this one goes on
+
+    def erase(self, entity: str) -> tuple[str, ...]:
+        """Take an entity out of the shard as it stands, whatever close is committed; give the files that hold it yet.
+
+        Nobody is told of those any more, and `collect_garbage` deletes them. Any process may do so beside the shard's
+        writer, under its epoch: both go by compare-and-set. DamagedCoefficients if a file cannot be read.
+        """
+        while manifest.read_manifest(self._store, *self._shard) is not None:
+            found = self._current()
+            tables = [read_table(self._store, entry) for entry in found.manifest.files]
+            if not any(_holds(table, entity) for table in tables):
+                return ()
+            rows = merge([*tables, encode([Tombstone(entity, 0)])])
+            try:
+                self._put_manifest(found, found.manifest.committed_close_ms, (), "base", rows)
+            except PreconditionFailed:
+                continue
+            return tuple(entry.key for entry in found.manifest.files)
+        return ()
 
     def collect_garbage(self, now_ms: int, grace_ms: int, pinned: Collection[str] = ()) -> tuple[str, ...]:
         """Delete the files that have been neither live nor pinned for the grace period; give their keys.
@@ -112,8 +133,19 @@ class ShardWriter:
                 continue
             return VersionedManifest(raised, etag)
 
-    def _commit(self, found: VersionedManifest, close_ms: int, updates: Sequence[Update]) -> Published:
-        kind, rows, files = self._next_rows(found.manifest.files, encode(updates))
+    def _commit(self, found: VersionedManifest, close_ms: int, updates: Sequence[Update], *, erases: bool) -> Published:
+        kind, rows, files = self._next_rows(found.manifest.files, encode(updates), erases=erases)
+        return self._put_manifest(found, close_ms, files, kind, rows)
+
+    def _put_manifest(  # noqa: PLR0913, PLR0917 - what a manifest is made of
+        self,
+        found: VersionedManifest,
+        close_ms: int,
+        files: tuple[FileEntry, ...],
+        kind: Literal["base", "delta"],
+        rows: pa.Table,
+    ) -> Published:
+        """Write the rows as a file after those that stay, then the manifest."""
         file, data = None, b""
         if rows.num_rows:  # none: no updates, or a merge of nothing but tombstones
             data = table_to_bytes(rows)
@@ -125,9 +157,11 @@ class ShardWriter:
         etag = self._store.put_if(self._key, manifest.dumps(after), found.etag)
         return Published(close_ms, file, len(data), etag)
 
-    def _next_rows(self, files: tuple[FileEntry, ...], rows: pa.Table) -> tuple[str, pa.Table, tuple[FileEntry, ...]]:
+    def _next_rows(
+        self, files: tuple[FileEntry, ...], rows: pa.Table, *, erases: bool
+    ) -> tuple[Literal["base", "delta"], pa.Table, tuple[FileEntry, ...]]:
         """Give the kind and rows of the file to write, and the files that stay live before it."""
-        if rows.num_rows and is_merge_due(files, rows.num_rows):
+        if rows.num_rows and (erases or is_merge_due(files, rows.num_rows)):
             try:
                 return "base", merge([*(read_table(self._store, entry) for entry in files), rows]), ()
             except DamagedCoefficients as damage:
@@ -150,6 +184,10 @@ class ShardWriter:
                 self._store.put(candidate, data)  # the same bytes: a file just written is no garbage yet
             return candidate
         raise DamagedCoefficients(checked_key, "its content is not the one that its name tells")
+
+
+def _holds(table: pa.Table, entity: str) -> bool:
+    return bool(pc.any(pc.equal(table["entity"].cast(pa.string()), entity)).as_py())
 
 
 def is_merge_due(files: Sequence[FileEntry], new_rows: int) -> bool:

@@ -17,6 +17,7 @@ from lambda_learner.retrain.draws import Digests, digests
 from lambda_learner.retrain.settings import TrainingSettings
 from lambda_learner.retrain.spool import Arrays
 from lambda_learner.retrain.targets import rewards_of
+from lambda_learner.retrain.weights import logged_propensities
 
 __all__ = ["Block", "Floats", "block_of"]
 
@@ -27,8 +28,8 @@ Codes = npt.NDArray[np.int32]
 class Block(NamedTuple):
     """Decisions as arrays of one length, and the distinct items and contexts that their codes point to.
 
-    `passed_over` is how many candidates the sample stands for; a sample code of -1 is none. `draws` are the
-    digests that random numbers come from.
+    `passed_over` is how many candidates the sample stands for; a sample code of -1 is none. `propensity` is the logged
+    one, nan where there is none. `draws` are the digests that random numbers come from.
     """
 
     draws: Digests
@@ -36,6 +37,7 @@ class Block(NamedTuple):
     reward: Floats
     candidates: Floats
     passed_over: Floats
+    propensity: Floats
     item: Codes
     sample: Codes
     context: Codes
@@ -50,14 +52,14 @@ class Block(NamedTuple):
 
     def arrays(self) -> Arrays:
         """The block for a spool."""
-        return (*self[:8], *self.items, *self.contexts, *self.keys)
+        return (*self[:9], *self.items, *self.contexts, *self.keys)
 
     @classmethod
     def of(cls, arrays: Arrays) -> Block:
         """The block of a spool's arrays."""
-        draws, seconds, reward, candidates, passed_over, item, sample, context = arrays[:8]
-        items, contexts, keys = Flat(*arrays[8:11]), Flat(*arrays[11:14]), Keys(*arrays[14:])
-        return cls(draws, seconds, reward, candidates, passed_over, item, sample, context, items, contexts, keys)
+        draws, seconds, reward, candidates, passed_over, propensity, item, sample, context = arrays[:9]
+        of_rows = draws, seconds, reward, candidates, passed_over, propensity, item, sample, context
+        return cls(*of_rows, Flat(*arrays[9:12]), Flat(*arrays[12:15]), Keys(*arrays[15:]))
 
 
 def block_of(  # noqa: PLR0913 - rows, what they become, and what that takes
@@ -94,8 +96,10 @@ def block_of(  # noqa: PLR0913 - rows, what they become, and what that takes
     kept, reward = places[~np.isnan(reward)], reward[~np.isnan(reward)]
     set_aside["unreadable"] += int((~usable).sum())
     set_aside["of unusable rewards"] += len(places) - len(kept)
-    of_rows = (seconds[kept], reward, count[kept], passed_over[kept], item[kept], sample[kept], context[kept])
-    return Block(digests([ids[place] for place in kept], draws), *of_rows, items, contexts, flattener.keys())
+    propensity = logged_propensities(rows["propensity"])[kept]
+    of_rows = (seconds[kept], reward, count[kept], passed_over[kept], propensity)
+    codes = (item[kept], sample[kept], context[kept])
+    return Block(digests([ids[place] for place in kept], draws), *of_rows, *codes, items, contexts, flattener.keys())
 
 
 def _flat(flattener: Flattener, root: str, column: pa.ChunkedArray) -> tuple[Codes, Flat, npt.NDArray[np.bool_]]:

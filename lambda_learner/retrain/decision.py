@@ -1,12 +1,15 @@
 """The decision model: the reward that an item brings in a context, from decisions weighted by inverse propensity.
 
+The propensity is the one that a decision carries, where it does, else the modelled one; for the original's choices
+(`compatible: gym`) always the latter.
+
 Exploration lies within it: each training sees one bootstrap sample, and each row has a noise that trees split
 on, as the clients' calls do.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
@@ -17,6 +20,7 @@ import xgboost as xgb
 
 from lambda_learner.encoding import BulkEncoder, Encoder, PathIds, TableRules, sprinkle, to_float32
 from lambda_learner.evaluation.influence import effective_size
+from lambda_learner.evaluation.off_policy import inverse_propensity_weights
 from lambda_learner.publish.model_file import from_model_file
 from lambda_learner.retrain.block import Block, Codes, Floats
 from lambda_learner.retrain.boost import Matrix, Trees, fit, predict, threads_for
@@ -26,7 +30,7 @@ from lambda_learner.retrain.moments import Moments
 from lambda_learner.retrain.propensity import PropensityModel
 from lambda_learner.retrain.settings import TrainingSettings
 from lambda_learner.retrain.statistics import Statistics
-from lambda_learner.retrain.weights import bootstrap_of, inverse_propensity_weights
+from lambda_learner.retrain.weights import bootstrap_of
 from lambda_learner.retrain.workplace import Workplace
 
 __all__ = ["DecisionModel", "Scale", "train_decision"]
@@ -55,7 +59,11 @@ class DecisionModel:
     @classmethod
     def of_file(cls, data: bytes, key: str = "the model") -> DecisionModel:
         """The model of a file's bytes; DamagedModel names the key."""
-        booster, metadata = from_model_file(data, key)
+        return cls.of(*from_model_file(data, key))
+
+    @classmethod
+    def of(cls, booster: xgb.Booster, metadata: Mapping[str, Any]) -> DecisionModel:
+        """The model of a file that has been read."""
         features, tables, seed = (metadata[f"ai.improve.{name}"] for name in ("features", "string_tables", "seed"))
         return cls(Encoder(features, tables, seed), booster)
 
@@ -73,10 +81,14 @@ class DecisionModel:
 
 
 class Fitted(NamedTuple):
-    """The model and how its training went; `loss` is the weighted RMSE on the rows that it was fitted to."""
+    """The model and how its training went; `loss` is the weighted RMSE on the rows that it was fitted to.
+
+    logged_propensities: how many rows of the bootstrap sample were weighted by the propensity that they carry.
+    """
 
     model: DecisionModel
     rows: int
+    logged_propensities: int
     effective_rows: float
     rewards: Moments
     loss: float
@@ -98,8 +110,13 @@ def train_decision(dataset: Dataset, propensity: PropensityModel, place: Workpla
     scale = _scale(rewards, settings)
     statistics = Statistics(dataset.path_ids, place.seeds.decision, max_strings=place.max_strings)
     weights: list[Floats] = []
+    logged = 0
     for block in dataset.blocks():
-        weights.append(_weights(block, propensity, dataset.path_ids, explore=explore))
+        is_logged = np.isfinite(block.propensity) & (not settings.is_gym)
+        modelled = propensity.propensities(block, dataset.path_ids)
+        propensities = np.where(is_logged, block.propensity, modelled)
+        weights.append(_weights(block, propensities, dataset.mean_item_count, explore=explore))
+        logged += int((is_logged & (weights[-1] > 0)).sum())
         rows = _rows(block, weights[-1], scale)
         item, context = block.item[rows.places], rows.context
         sides = ((block.contexts, context), (block.items, item))
@@ -116,7 +133,7 @@ def train_decision(dataset: Dataset, propensity: PropensityModel, place: Workpla
             matrix.append(_features(block, rows, bulk, settings.noise), rows.target, rows.weight)
         booster, losses = _fit(matrix, dataset, place)
     size = effective_size(np.concatenate(weights))
-    return Fitted(DecisionModel(encoder, booster), matrix.rows, size, rewards, losses[-1])
+    return Fitted(DecisionModel(encoder, booster), matrix.rows, logged, size, rewards, losses[-1])
 
 
 def _sampled_rewards(dataset: Dataset, settings: TrainingSettings) -> tuple[bool, Moments]:
@@ -136,10 +153,9 @@ def _scale(rewards: Moments, settings: TrainingSettings) -> Scale:
     return Scale(rewards.mean, rewards.deviation, 0.0) if settings.normalize_rewards else Scale(0.0, 1.0, rewards.mean)
 
 
-def _weights(block: Block, propensity: PropensityModel, path_ids: PathIds, *, explore: bool) -> Floats:
-    """Bootstrap × inverse propensity; 0 for a row that the sample does not have."""
-    propensities = propensity.propensities(block, path_ids)
-    weights = inverse_propensity_weights(propensities, propensity.mean_item_count)
+def _weights(block: Block, propensities: Floats, mean_item_count: float, *, explore: bool) -> Floats:
+    """Bootstrap × inverse propensity, about 1 for a choice as likely as by chance; 0 for a row not in the sample."""
+    weights = inverse_propensity_weights(propensities) / mean_item_count
     return weights * bootstrap_of(block.draws, explore=explore)
 
 

@@ -32,7 +32,8 @@ VERSION: Final = "8.0.0"  # of the clients' protocol
 class Metrics:
     """How a training went.
 
-    `rows` of the `decisions` are in the bootstrap sample and say as much as `effective_rows` of equal weight.
+    `rows` of the `decisions` are in the bootstrap sample and say as much as `effective_rows` of equal weight;
+    `logged_propensities` of them were weighted by the propensity that they carry, the others by the modelled one.
     `loss` is the weighted RMSE of the target on those rows, in units of the target; times are unix seconds.
     """
 
@@ -44,6 +45,7 @@ class Metrics:
     mean_reward: float
     reward_deviation: float
     rows: int
+    logged_propensities: int
     effective_rows: float
     features: int
     strings: int
@@ -105,6 +107,7 @@ def _metrics(dataset: Dataset, propensity: PropensityModel, fitted: Fitted) -> M
         mean_reward=fitted.rewards.mean,
         reward_deviation=fitted.rewards.deviation,
         rows=fitted.rows,
+        logged_propensities=fitted.logged_propensities,
         effective_rows=fitted.effective_rows,
         features=len(encoder.features),
         strings=sum(len(table.entries) for table in encoder.tables.values()),

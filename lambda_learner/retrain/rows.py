@@ -23,8 +23,9 @@ COLUMNS: Final = {
     "sample": pa.binary(),
     "rewards": pa.binary(),
     "runners_up": pa.binary(),  # only where protocol 7 was archived: a JSON list
+    "propensity": pa.binary(),  # only where a decision carried it: a JSON number
 }
-_OPTIONAL: Final = "runners_up"
+_OPTIONAL: Final = ("runners_up", "propensity")
 
 
 class BlockSize(NamedTuple):
@@ -67,12 +68,13 @@ def _decisions(table: pa.Table, set_aside: Counter[str]) -> pa.Table:
 
 
 def _as_columns(table: pa.Table) -> pa.Table:
-    missing = [name for name in COLUMNS if name not in table.column_names and name != _OPTIONAL]
+    missing = [name for name in COLUMNS if name not in table.column_names and name not in _OPTIONAL]
     if missing:
         message = f"a table of the archive has the columns {', '.join(COLUMNS)}; {missing[0]} is missing"
         raise ForeignRows(message)
-    if _OPTIONAL not in table.column_names:
-        table = table.append_column(_OPTIONAL, pa.nulls(table.num_rows, pa.binary()))
+    for name in _OPTIONAL:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(table.num_rows, pa.binary()))
     try:
         return table.select(list(COLUMNS)).cast(_SCHEMA)
     except pa.ArrowException as error:

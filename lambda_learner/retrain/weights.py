@@ -1,4 +1,4 @@
-"""The weights of decisions: how likely each was, and how often a bootstrap sample has it."""
+"""The weights of decisions: how likely each was, as it was logged, and how often a bootstrap sample has it."""
 
 from __future__ import annotations
 
@@ -7,21 +7,39 @@ from typing import Final
 
 import numpy as np
 import numpy.typing as npt
+import orjson
+import pyarrow as pa
 
-from lambda_learner.evaluation.off_policy import MIN_PROPENSITY
 from lambda_learner.retrain.draws import Digests, Purpose, uniform
 
-__all__ = ["bootstrap_of", "bootstrap_weights", "inverse_propensity_weights"]
+__all__ = ["bootstrap_of", "bootstrap_weights", "logged_propensities", "logged_propensity"]
 
 Floats = npt.NDArray[np.float64]
 
 _MAX_COUNT: Final = 20  # Poisson(1) is greater once in 5·10¹⁹ times
 
 
-def inverse_propensity_weights(propensities: npt.ArrayLike, mean_item_count: float) -> Floats:
-    """1/p / mean item count: about 1 where the choice was as likely as by chance."""
-    weights: Floats = 1.0 / np.maximum(np.asarray(propensities, np.float64), MIN_PROPENSITY) / mean_item_count
-    return weights
+def logged_propensities(column: pa.ChunkedArray) -> Floats:
+    """The archive's propensities, nan where a decision carried none; the column has texts or bytes of JSON."""
+    logged = np.full(len(column), np.nan)
+    if column.null_count == len(column):
+        return logged
+    for place, text in enumerate(column.to_pylist()):
+        chance = logged_propensity(text)
+        if chance is not None:
+            logged[place] = chance
+    return logged
+
+
+def logged_propensity(text: str | bytes | None) -> float | None:
+    """The propensity of an archived row; None without one, and for what is no number over 0 and at most 1."""
+    try:
+        value = None if text is None else orjson.loads(text)
+    except orjson.JSONDecodeError:  # not of our writing
+        return None
+    if not isinstance(value, int | float) or isinstance(value, bool):
+        return None
+    return float(value) if 0.0 < value <= 1.0 else None
 
 
 def bootstrap_weights(uniform: Floats) -> Floats:

@@ -27,6 +27,9 @@ models:
   model-0: {{reward: {{window: {window}}}, learner: {{entity: context.user_id, prior_precision: 4, forgetting: 0.95}}}}
 """
 
+TRIGGERS = "training: {schedule: rate(1 hour), new_decisions: 100000, drift: {threshold: 1000}}\n"
+TURNS = 3  # of runs without and with triggers
+
 
 @pytest.mark.timeout(3600)
 def test_the_main_job(tmp_path: Path) -> None:
@@ -44,15 +47,27 @@ def test_the_main_job(tmp_path: Path) -> None:
     assert summary["joined"] == DECISIONS
 
 
+@pytest.mark.timeout(3600)
+def test_what_triggers_cost(tmp_path: Path) -> None:
+    """Runs without and with triggers in turn: what the machine does otherwise falls on both."""
+    events, cpu = _events(tmp_path / "events", DECISIONS), {"": 0.0, TRIGGERS: 0.0}
+    for turn in range(TURNS):
+        for number, training in enumerate(cpu):
+            ran, summary = _run(tmp_path / f"run-{turn}-{number}", events, training)
+            cpu[training] += ran.cpu_seconds / summary["lines"] / TURNS * 1e6
+    print(f"\n  {cpu[TRIGGERS] - cpu['']:10.2f} µs of CPU an event more with schedule, number of decisions and drift")
+    print(f"  {cpu[TRIGGERS] / cpu['']:10.3f} times the CPU")
+
+
 def _events(folder: Path, decisions: int) -> Path:
     command = [sys.executable, "-m", "jobs.cli", "simulate", *TRAFFIC, "--decisions", str(decisions)]
     run_measured([*command, "--output", str(folder)])
     return folder
 
 
-def _run(folder: Path, events: Path) -> tuple[Ran, dict[str, Any]]:
+def _run(folder: Path, events: Path, training: str = "") -> tuple[Ran, dict[str, Any]]:
     folder.mkdir()
     config = folder / "config.yaml"
-    config.write_text(CONFIG.format(events=events, folder=folder, mode="thread", window=WINDOW))
+    config.write_text(CONFIG.format(events=events, folder=folder, mode="thread", window=WINDOW) + training)
     ran = run_measured([sys.executable, "-m", "jobs.cli", "run", "--config", str(config), "--no-progress"])
     return ran, json.loads(ran.output.splitlines()[-1])

@@ -1,8 +1,8 @@
 """The wheel on a session cluster: stopped, upgraded, rescaled and robbed of a TaskManager, it gives what it gives here.
 
 A job in a followed folder runs at parallelism 1, is stopped with a savepoint, goes on from it at parallelism 2 on two
-TaskManagers, loses one by kill -9, and goes on with a new one; then the JobManager is killed, and the same command given
-to the one that takes its place. Beside it the same events, undisturbed, on this machine.
+TaskManagers, loses one by kill -9, and goes on with a new one; then the JobManager is killed, and the same command is
+given to the one that takes its place. Beside it the same events, undisturbed, on this machine.
 """
 
 from __future__ import annotations

@@ -52,9 +52,9 @@ class Noise:
         return Job(folder, self.events, MODELS, STREAM)
 
 
-def make_noise(folder: Path, decisions: int = DECISIONS) -> Noise:
+def make_noise(folder: Path, decisions: int = DECISIONS, *, traffic: Traffic = TRAFFIC, seed: int = 17) -> Noise:
     """Write the events to `folder` as one file."""
     folder.mkdir(parents=True)
-    truth, traffic = Truth(TRAFFIC.rules), replace(TRAFFIC, decisions=decisions)
-    write_files(truth.watch(synthetic.event_lines(traffic, np.random.default_rng(17))), Sink(folder))
+    truth, traffic = Truth(traffic.rules), replace(traffic, decisions=decisions)
+    write_files(truth.watch(synthetic.event_lines(traffic, np.random.default_rng(seed))), Sink(folder))
     return Noise(folder, truth.result())

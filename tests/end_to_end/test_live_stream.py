@@ -1,8 +1,9 @@
-"""A followed folder in real time: forged ids, silence, a reader that stands still, an end that resumes."""
+"""A followed folder in real time: forged ids, silence, a reader that stands still, an end, damage, a resumption."""
 
 from __future__ import annotations
 
 import json
+import re
 import signal
 import time
 from collections import Counter
@@ -15,6 +16,7 @@ import pytest
 
 from operators.part_files import part_lines
 from tests.harness.compare import assert_identities, assert_same_coefficients
+from tests.harness.damage import cut_newest_checkpoint
 from tests.harness.feed import Folder, Heart, Maker, now_ms, text
 from tests.harness.job import Finished, Job, Running
 from tests.harness.oracle import Oracle, replay
@@ -86,6 +88,7 @@ def story(tmp_path_factory: pytest.TempPathFactory) -> Story:
             before_the_end(told, running)
             running.interrupt(signal.SIGTERM)
             told.first = running.wait()
+        cut_newest_checkpoint(told.job.state)
         told.say(1.0)
         with told.job.start() as running:
             told.until_learned(running)
@@ -156,6 +159,11 @@ def test_a_followed_run_that_is_ended_gives_a_summary(story: Story) -> None:
     assert story.first is not None
     assert_identities(story.first.summary)
     assert story.first.summary["joined"] == story.first.summary["decisions"] > 0
+
+
+def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(story: Story) -> None:
+    assert story.second is not None
+    assert re.search(r"checkpoint .*chk-\d+ is damaged: .*: going back to the one before it", story.second.err)
 
 
 def test_the_same_command_goes_on_where_the_ended_run_was(story: Story, oracle: Oracle) -> None:

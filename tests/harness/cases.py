@@ -9,6 +9,7 @@ from typing import Any
 
 import orjson
 
+from lambda_learner.events.forgets import forget_line
 from lambda_learner.events.ksuid import encode
 from lambda_learner.features.spec import FeatureSpec
 from lambda_learner.join import RewardPolicy
@@ -56,6 +57,11 @@ def record_line(second: int, number: int = 0, *, entity: Any = "u", **fields: An
     features = [{"name": "item.a", "term": "", "value": 1}]
     given = {"type": "record", "message_id": ksuid(second, number), "model": "m", "entity": entity, "label": 1}
     return line(**given | {"features": features} | fields)
+
+
+def forgetting_line(second: int, number: int = 0, *, user: Any = "u") -> bytes:
+    """What `lambda-learner forget` writes in a second after T0."""
+    return forget_line(ksuid(second, number), "m", [user], received_ms=T0_MS + second * 1000)
 
 
 class Joined(dict[tuple[int, str, str | None], str]):

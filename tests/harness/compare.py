@@ -32,13 +32,13 @@ def assert_same_coefficients(found: Coefficients, expected: Mapping[Key, EntityS
 
 
 def assert_same_scores(found: list[dict[str, Any]], expected: list[Scored]) -> None:
-    """The same decisions, each with the same label and the same scores before it was learned."""
+    """The same decisions, each with the same label and the same scores before it was learned and when it was served."""
     theirs = sorted(expected, key=lambda score: (score.decision_id, score.model))
     mine = [Scored(**row) for row in found]
-    assert [score[:4] for score in mine] == [
-        (score.decision_id, score.model, score.entity, score.label) for score in theirs
+    assert [(*score[:4], score.served is None) for score in mine] == [
+        (score.decision_id, score.model, score.entity, score.label, score.served is None) for score in theirs
     ]
-    numbers = [np.array([score[4:] for score in scores]) for scores in (mine, theirs)]
+    numbers = [np.array([(*score[4:6], score.served or 0.0) for score in scores]) for scores in (mine, theirs)]
     _assert_close(numbers[0], numbers[1], ("scores", ""))
 
 
@@ -54,12 +54,14 @@ def assert_same_counters(summary: Mapping[str, Any], oracle: Oracle) -> None:
 def assert_identities(counters: Mapping[str, int]) -> None:
     """The sums of DESIGN §3: each line has one class."""
     of = counters
-    assert of["lines"] == of["dead_lettered"] + of["heartbeats"] + of["decisions"] + of["rewards"] + of["records"]
+    kinds = ("dead_lettered", "heartbeats", "decisions", "rewards", "records", "forgets")
+    assert of["lines"] == sum(of[kind] for kind in kinds)
     assert of["decisions"] == of["joined"] + of["duplicate_decisions"] + of["late_decisions"]
     assert of["rewards"] == (
         of["credited"] + of["duplicate_rewards"] + of["after_deadline"] + of["orphan_rewards"] + of["late_rewards"]
     )
     assert of["records"] == of["learned_records"] + of["duplicate_records"] + of["late_records"]
+    assert of["forgets"] == of["applied_forgets"] + of["duplicate_forgets"] + of["late_forgets"]
 
 
 def _ordered(coefficients: EntityCoefficients, order: list[int]) -> Any:

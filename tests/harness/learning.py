@@ -7,6 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
+from lambda_learner.archive.forgotten import NOBODY, Forgotten
+from lambda_learner.learn.served import Readers
 from lambda_learner.learn.state import EntityState
 from lambda_learner.learn.state_text import decode_state
 from lambda_learner.policy import ModelPolicy, Policies
@@ -42,11 +44,14 @@ def learn(
     policy: ModelPolicy = POLICY,
     *,
     warm_start: WarmStart | None = None,
-    with_scores: bool = False,
+    scored_for: Readers | None = None,
     unordered: bool = False,
+    forgotten: Forgotten = NOBODY,
 ) -> Learn:
     start = WarmStart("/nowhere") if warm_start is None else warm_start
-    return Learn(Policies({}, policy), warm_start=start, with_scores=with_scores, unordered=unordered)
+    return Learn(
+        Policies({}, policy), warm_start=start, scored_for=scored_for, unordered=unordered, forgotten=forgotten
+    )
 
 
 def feed(driven: Driven, given: Sequence[Batch]) -> list[Any]:

@@ -15,20 +15,23 @@ from config.policies import feature_spec, learner_settings, reward_policy
 from config.settings import Settings
 from lambda_learner import join
 from lambda_learner.events import ksuid
-from lambda_learner.events.schema import Decision, Event, Heartbeat, Record
+from lambda_learner.events.schema import Decision, Event, Forget, Heartbeat, Record
 from lambda_learner.events.wire import BadRecord, decode
 from lambda_learner.features.entity import entity_of
 from lambda_learner.features.flatten import flatten
-from lambda_learner.learn.entity import EntityState, Example, learn
+from lambda_learner.learn.base_change import state_under_base
+from lambda_learner.learn.entity import EntityState, Example, LearnerSettings, learn
+from lambda_learner.learn.score import margin, mean_coefficients
 from lambda_learner.publish.bases import BaseEntry, BaseLog, read_base_log
 from lambda_learner.publish.store import Store
 from lambda_learner.retrain.decision import DecisionModel
 
 GENERATION = "oracle"  # of its states
+START_MS = -(10**15)  # before all readers
 
 
 class Scored(NamedTuple):
-    """A decision or record, scored before it was learned."""
+    """A decision or record, scored before it was learned; None where it is not known what readers had."""
 
     decision_id: str
     model: str
@@ -36,6 +39,7 @@ class Scored(NamedTuple):
     label: float
     base: float
     score: float
+    served: float | None
 
 
 @dataclass
@@ -66,6 +70,8 @@ class Oracle:
     scores: list[Scored] = field(default_factory=list)
     rows: dict[tuple[int, str, str], Row] = by_key(Row)  # by close, model, id
     batches: dict[tuple[int, str, str], list[Example]] = by_key(list)  # by close, model, entity
+    forgets: dict[str, Forget] = field(default_factory=dict)  # by message_id
+    states: dict[tuple[str, str], list[tuple[int, EntityState | None]]] = by_key(lambda: [(START_MS, None)])
     logs: dict[str, BaseLog] = field(default_factory=dict)
     models: dict[str, DecisionModel] = field(default_factory=dict)  # by version
 
@@ -94,6 +100,12 @@ class Oracle:
             return
         model = self.settings.model_for(event.model)
         interval_ms = model.learner.update_interval_ms
+        if isinstance(event, Forget):
+            again = event.message_id in self.forgets
+            self.count(event.event_ms, "duplicate_forgets" if again else "applied_forgets")
+            self.forgets[event.message_id] = event
+            self.batches[join.close_ms(event.until_ms, interval_ms), event.model, event.entity] += []
+            return
         if isinstance(event, Record):
             close = join.close_ms(event.event_ms, interval_ms)
             self.rows[close, event.model, event.message_id].records.append(event)
@@ -163,13 +175,48 @@ class Oracle:
             self.batches[close, model, entity].append(example)
 
     def learn(self, close: int, model: str, entity: str, examples: list[Example]) -> None:
+        examples = self.without_forgotten(close, model, entity, examples)
+        if not examples:
+            return
         learner = learner_settings(self.settings.model_for(model).learner)
         before = self.coefficients.get((model, entity))
         active = self.log(model).active_at(close)
         version = active.version if active else ""
         result = learn(before, examples, close_ms=close, generation=GENERATION, settings=learner, base_version=version)
+        by_id = {example.decision_id: example for example in examples}
+        for score in result.scores:
+            served = self.served(model, entity, by_id[score.decision_id], learner, version)
+            self.scores.append(Scored(score.decision_id, model, entity, *score[1:], served))
         self.coefficients[model, entity] = result.state
-        self.scores += [Scored(s.decision_id, model, entity, s.label, s.base, s.score) for s in result.scores]
+        self.states[model, entity].append((close, result.state))
+
+    def served(self, model: str, entity: str, example: Example, learner: LearnerSettings, version: str) -> float | None:
+        """The score of a reader at the time of a decision."""
+        stream, at_ms = self.settings.stream, ksuid.unix_seconds(example.decision_id) * 1000
+        interval_ms = stream.publish_interval_ms
+        for close, state in reversed(self.states[model, entity]):
+            published_ms = close + -close % interval_ms  # with all that its interval has
+            if published_ms + stream.out_of_orderness_ms <= at_ms:
+                held = state_under_base(state, learner.prior, active=version)
+                known = mean_coefficients((), None, learner.prior)
+                if held is not None:
+                    known = mean_coefficients(held.names, held.posterior, learner.prior)
+                return margin(example.features, known, offset=example.offset)
+        return None
+
+    def without_forgotten(self, close: int, model: str, entity: str, examples: list[Example]) -> list[Example]:
+        """Those that an entity which is to be forgotten by a close learns from; its state goes at that close."""
+        interval_ms = self.settings.model_for(model).learner.update_interval_ms
+        closes = {
+            join.close_ms(forget.until_ms, interval_ms): forget.until_ms
+            for forget in self.forgets.values()
+            if (forget.model, forget.entity) == (model, entity)
+        }
+        if close in closes:
+            self.coefficients.pop((model, entity), None)
+            self.states[model, entity] = [(close, None)]
+        until_ms = max((until_ms for at_ms, until_ms in closes.items() if at_ms <= close), default=0)
+        return [example for example in examples if ksuid.unix_seconds(example.decision_id) * 1000 > until_ms]
 
 
 def replay(paths: Iterable[Path], settings: Settings, bases: Store | None = None) -> Oracle:

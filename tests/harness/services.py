@@ -9,11 +9,12 @@ from typing import NoReturn
 
 import pytest
 
+from deploy.connectors import connectors_folder
 from deploy.services.found import service
 from deploy.services.kafka import Broker
 from deploy.services.process import ServiceError
 
-__all__ = ["kafka", "kafka_broker", "kinesis", "local_broker", "without"]
+__all__ = ["connectors", "kafka", "kafka_broker", "kinesis", "local_broker", "without"]
 
 
 @pytest.fixture(scope="session")
@@ -51,6 +52,15 @@ def kafka(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
 def kinesis(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The endpoint of a Kinesis."""
     yield from _service("kinesis", tmp_path_factory.mktemp("kinesis"))
+
+
+@pytest.fixture(scope="session")
+def connectors() -> Path:
+    """The folder of Flink's connectors."""
+    try:
+        return connectors_folder()
+    except ServiceError as error:
+        without("connectors", error)
 
 
 def _service(name: str, folder: Path) -> Iterator[str]:

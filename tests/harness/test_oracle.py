@@ -55,7 +55,7 @@ def test_one_decision_moves_the_intercept_as_computed_by_hand(tmp_path: Path) ->
     assert 4 * theta == pytest.approx(1 - chance)  # prior's pull = likelihood's pull
     assert state.posterior.precision == pytest.approx([4 + chance * (1 - chance)])
     assert oracle.rewards == {"m": {decision.decision_id: 2.0}}
-    assert oracle.scores == [(decision.decision_id, "m", '["u"]', 1.0, 0.0, 0.0)]
+    assert oracle.scores == [(decision.decision_id, "m", '["u"]', 1.0, 0.0, 0.0, 0.0)]
 
 
 def test_it_agrees_with_the_truth_on_every_counter_and_reward(tmp_path: Path) -> None:

@@ -109,3 +109,13 @@ def test_the_newest_checkpoint_is_told(config: Path, tmp_path: Path, capsys: pyt
 def test_warnings_are_shown_and_fail_nothing(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
     config.write_text(config.read_text() + "models: {m: {learner: {features: [context.hour]}}}\n")
     assert report(capsys, config, code=0)["models.m.learner.features"].startswith("warn context.hour is of the context")
+
+
+def test_a_connector_that_is_missing_is_told(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kafka = "{connection: {bootstrap_servers: 'a:1'}, requests: asked}"
+    text = config.read_text().replace("stream: {", f"stream: {{sinks: {{kafka: {kafka}}}, connectors: {tmp_path}, ")
+    config.write_text(text)
+    assert "run `make connectors`" in report(capsys, config, code=1)["sinks"]
+    jar = tmp_path / "flink-sql-connector-kafka-5.0.0-2.2.jar"
+    jar.touch()
+    assert report(capsys, config, code=0)["sinks"] == f"ok requests by {jar}"

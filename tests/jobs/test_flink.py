@@ -26,6 +26,12 @@ def test_streaming_keeps_checkpoints_in_the_state_folder_and_resumes_from_the_on
     assert "execution.state-recovery.path" not in options(RUNTIME)
 
 
+def test_the_state_of_an_operator_that_is_no_more_is_left_behind_only_when_told_so() -> None:
+    name = "execution.state-recovery.ignore-unclaimed-state"
+    assert name not in options(replace(RUNTIME, restore_from="file:///c"))
+    assert options(replace(RUNTIME, restore_from="file:///c", leaves_state=True))[name] == "true"
+
+
 def test_a_checkpoint_outlives_the_job_that_made_it() -> None:
     assert options(RUNTIME)["execution.checkpointing.externalized-checkpoint-retention"] == "RETAIN_ON_CANCELLATION"
 

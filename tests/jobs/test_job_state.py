@@ -165,12 +165,20 @@ def test_the_newest_checkpoint_is_the_one_completed_last_whatever_its_number(sta
     assert state.newest_checkpoint() == f"file://{newest.resolve()}"
 
 
-def test_older_attempts_are_forgotten_and_the_newest_stays(state: JobState) -> None:
+def test_attempts_without_one_of_the_three_newest_checkpoints_are_forgotten(state: JobState) -> None:
     older = checkpoint(state, "first/chk-9", seconds=100)
-    newest = checkpoint(state, "second/chk-2", seconds=200)
+    kept = [checkpoint(state, f"{name}/chk-{name}", seconds=seconds) for name, seconds in (("2", 200), ("3", 300))]
+    state.forget_older_attempts()
+    assert older.exists()
+    kept.append(checkpoint(state, "3/chk-4", seconds=400))
     state.forget_older_attempts()
     assert not older.exists()
-    assert newest.exists()
+    assert all(each.exists() for each in kept)
+
+
+def test_checkpoints_are_given_newest_first(state: JobState) -> None:
+    older, newest = (checkpoint(state, f"j/chk-{n}", seconds=n) for n in (1, 2))
+    assert state.checkpoints() == [f"file://{newest.resolve()}", f"file://{older.resolve()}"]
 
 
 def test_a_checkpoint_that_was_cut_short_does_not_count(state: JobState) -> None:

@@ -95,7 +95,7 @@ AMOUNT = st.integers(0, 9)
 
 @given(
     names=st.fixed_dictionaries(
-        {name: AMOUNT for name in COUNTERS if not name.startswith("late_")} | {"late": st.tuples(*[AMOUNT] * 3)}
+        {name: AMOUNT for name in COUNTERS if not name.startswith("late_")} | {"late": st.tuples(*[AMOUNT] * 4)}
     )
 )
 def test_the_late_classes_close_every_identity(names: dict[str, Any]) -> None:
@@ -105,9 +105,11 @@ def test_the_late_classes_close_every_identity(names: dict[str, Any]) -> None:
     credited = total["credited"] + total["duplicate_rewards"] + total["after_deadline"] + total["orphan_rewards"]
     total["rewards"] = credited + late[1]
     total["records"] = total["learned_records"] + total["duplicate_records"] + late[2]
-    total["lines"] = sum(total[kind] for kind in ("dead_lettered", "heartbeats", "decisions", "rewards", "records"))
+    total["forgets"] = total["applied_forgets"] + total["duplicate_forgets"] + late[3]
+    kinds = ("dead_lettered", "heartbeats", "decisions", "rewards", "records", "forgets")
+    total["lines"] = sum(total[kind] for kind in kinds)
     missing = not_given_back(total)
-    assert (missing["late_decisions"], missing["late_rewards"], missing["late_records"]) == late
+    assert tuple(missing[f"late_{kind}"] for kind in ("decisions", "rewards", "records", "forgets")) == late
     assert_identities(total | missing)
 
 
@@ -154,7 +156,7 @@ def test_it_is_one_json_line(tmp_path: Path) -> None:
 
 
 def score(number: int, *, model: str = "m", label: float = 1.0, margin: float = 0.5) -> str:
-    return json.dumps([model, '["é"]', f"d{number:03d}", label, 0.0, margin])
+    return json.dumps([model, '["é"]', f"d{number:03d}", label, 0.0, margin, 0.25])
 
 
 def rows(path: Path) -> list[dict[str, Any]]:
@@ -172,7 +174,13 @@ def test_scores_are_one_file_in_order_of_decision_id_then_model(tmp_path: Path) 
         (f"d{number:03d}", model) for number in range(20) for model in ("a", "b")
     ]
     expected = {"model": "a", "entity": '["é"]', "decision_id": "d000", "label": 1.0, "base": 0.0, "score": 0.5}
-    assert found[0] == expected
+    assert found[0] == expected | {"served": 0.25}
+
+
+def test_a_score_of_before_there_were_served_ones_has_none(tmp_path: Path) -> None:
+    part(tmp_path / "scores", [json.dumps(json.loads(score(1))[:6])])
+    write_scores(tmp_path, tmp_path / "s", ended=True)
+    assert rows(tmp_path / "s")[0]["served"] is None
 
 
 def test_scores_of_one_decision_id_are_in_one_order_whatever_the_run(tmp_path: Path) -> None:

@@ -78,4 +78,4 @@ def test_a_bucket_that_takes_nothing_is_an_error(tmp_path: Path) -> None:
 
 
 def test_without_a_bucket_there_is_no_archive() -> None:
-    assert open_archive(None) is None
+    assert open_archive(None, Policies({}, POLICY)) is None

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lambda_learner.learn.served import Readers
 from lambda_learner.learn.state_format import to_bytes
 from lambda_learner.learn.state_text import decode_state, encode_state
 from lambda_learner.policy import ModelPolicy
@@ -87,11 +88,11 @@ def test_orphans_go_to_their_side_output() -> None:
 
 
 def test_scores_are_those_before_learning_one_line_a_decision() -> None:
-    driven = Driven(learn(with_scores=True))
+    driven = Driven(learn(scored_for=Readers(0, 10_000)))
     feed(driven, batches([decision_line(1), reward_line(2, 0, ksuid(1)), decision_line(1, 9)]))
     (text,) = driven.side["scores"]
     scores = [json.loads(line) for line in text.split("\n")]
-    assert scores == [["m", U, ksuid(1), 1.0, 0.0, 0.0], ["m", U, ksuid(1, 9), -1.0, 0.0, 0.0]]
+    assert scores == [["m", U, ksuid(1), 1.0, 0.0, 0.0, 0.0], ["m", U, ksuid(1, 9), -1.0, 0.0, 0.0, 0.0]]
 
 
 def test_without_scores_none_are_given() -> None:

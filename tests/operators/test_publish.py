@@ -26,7 +26,7 @@ from lambda_learner.publish import (
 )
 from operators import publish
 from operators.learn import DROPPED, update_row
-from operators.publish import Pending, Publish, PublishSettings, pending_of, published_line
+from operators.publish import COEFFICIENTS, Pending, Publish, PublishSettings, pending_of, published_line
 from operators.rows import FIELD, ROW
 from tests.harness.cases import POLICY
 from tests.harness.learning import gathered
@@ -65,7 +65,21 @@ def feed(publisher: Publish, *updates: Any, interval_ms: int | None = INTERVAL_M
     """Hand the updates over as the delta stage gathers them; the lines that are told."""
     publisher.open(None)
     elements = gathered(updates, interval_ms)
-    return [json.loads(line) for element in elements for line in publisher.process_element(element, None)]
+    return [
+        json.loads(line)
+        for element in elements
+        for line in publisher.process_element(element, None)
+        if isinstance(line, str)
+    ]
+
+
+def sent(publisher: Publish, *updates: Any) -> list[tuple[str, str]]:
+    """Hand the updates over; the keys and values that go to the topic."""
+    publisher.open(None)
+    elements = gathered(updates, INTERVAL_MS)
+    told = [each for element in elements for each in publisher.process_element(element, None)]
+    texts = [each[1] for each in told if not isinstance(each, str) and each[0] is COEFFICIENTS]
+    return [tuple(record.split(FIELD)) for text in texts for record in text.split(ROW)]
 
 
 def bucket(folder: Path) -> dict[str, bytes]:
@@ -134,7 +148,7 @@ def test_a_tombstone_gives_way_to_an_update_after_it(tmp_path: Path) -> None:
 def test_the_generation_is_live_before_the_first_delta(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen = []
 
-    def publish_delta(self: Any, close_ms: int, updates: Any) -> None:
+    def publish_delta(self: Any, close_ms: int, updates: Any, **_: Any) -> None:
         seen.append(read_generation(FolderStore(tmp_path), "m"))
 
     monkeypatch.setattr(ShardWriter, "publish", publish_delta)
@@ -217,3 +231,31 @@ def test_what_was_learned_of_another_generation_is_not_published(tmp_path: Path)
     other = Publish(settings(tmp_path), Policies({}, replace(POLICY, generation="ffffffffffff")))
     assert feed(other, update(A, 10_000)) == []
     assert bucket(tmp_path) == {}
+
+
+# The topic that updates go to as well.
+
+
+def test_a_job_without_a_topic_sends_no_records(tmp_path: Path) -> None:
+    assert sent(publisher(tmp_path), update(A, 10_000)) == []
+
+
+def test_each_update_is_a_record_of_the_topic(tmp_path: Path) -> None:
+    records = sent(publisher(tmp_path, max_record_bytes=9_999), update(A, 10_000), update(B, 20_000))
+    assert [key for key, _ in records] == [f"m|{A}", f"m|{B}"]
+    assert [json.loads(value)["close_ms"] for _, value in records] == [10_000, 20_000]
+
+
+def test_a_dropped_entity_is_a_record_without_a_value(tmp_path: Path) -> None:
+    assert sent(publisher(tmp_path, max_record_bytes=9_999), tombstone(A, 10_000)) == [(f"m|{A}", "")]
+
+
+def test_a_replay_after_a_failure_sends_again_what_the_bucket_has(tmp_path: Path) -> None:
+    publish = publisher(tmp_path, max_record_bytes=9_999)
+    assert sent(publish, update(A, 10_000)) == sent(publish, update(A, 10_000)) != []
+
+
+def test_many_records_are_several_texts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publish, "RECORDS_AT_ONCE", 2)
+    records = sent(publisher(tmp_path, max_record_bytes=9_999), *(update(each, 10_000) for each in (A, B, C)))
+    assert [key for key, _ in records] == [f"m|{each}" for each in (A, B, C)]

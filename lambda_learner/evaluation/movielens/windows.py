@@ -16,18 +16,19 @@ import numpy as np
 from lambda_learner.evaluation.movielens.data import IntArray
 from lambda_learner.features import FeatureSpec, flatten
 from lambda_learner.join import close_ms, deadline_ms
-from lambda_learner.learn import EntityState, Example, LearnerSettings, LearnResult, Names, learn
-from lambda_learner.learn.base_change import NO_BASE, posterior_under_base
+from lambda_learner.learn import EntityState, Example, LearnerSettings, LearnResult, learn
+from lambda_learner.learn.base_change import NO_BASE
 from lambda_learner.learn.posterior import FloatArray
-from lambda_learner.learn.score import margin, mean_coefficients
+from lambda_learner.learn.served import Readers, served_score
 from lambda_learner.publish.bases import BaseLog
 
 __all__ = ["LEARNER", "Decisions", "Scores", "entity_scores"]
 
 REWARD_WINDOW_MS: Final = 10_000
 UPDATE_INTERVAL_MS: Final = 10_000
-PUBLISHED_AFTER_MS: Final = 35_000  # a window's close: out_of_orderness 30 s and publish_interval 5 s, the defaults
+READERS: Final = Readers(out_of_orderness_ms=30_000, publish_interval_ms=5_000)  # the defaults
 LEARNER: Final = LearnerSettings(prior_precision=4.0, forgetting=0.95)  # as of `lambda-learner demo`
+GENERATION: Final = ""  # there is one alone
 SPEC: Final = FeatureSpec.parse(["item"])
 
 
@@ -78,20 +79,14 @@ def _example(decisions: Decisions, place: int, log: BaseLog, close: int, offsets
 
 def _learned(history: Sequence[EntityState], examples: Sequence[Example], close: int, version: str) -> LearnResult:
     state = history[-1] if history else None
-    return learn(state, examples, close_ms=close, generation="", settings=LEARNER, base_version=version)
+    return learn(state, examples, close_ms=close, generation=GENERATION, settings=LEARNER, base_version=version)
 
 
 def _served(history: Sequence[EntityState], example: Example, at_ms: int, version: str) -> float:
     """The score by the newest state that was published by the time of the decision, as a reader makes it."""
-    prior, names, posterior = LEARNER.prior, Names(), None
-    known = bisect_right(history, at_ms - PUBLISHED_AFTER_MS, key=lambda state: state.fence_ms)
-    if known:
-        names, learned_with = history[known - 1].names, history[known - 1].base_version
-        posterior = posterior_under_base(
-            history[known - 1].posterior, names, prior, learned_with=learned_with, active=version
-        )
-    coefficients = mean_coefficients(names if posterior else (), posterior, prior)
-    return margin(example.features, coefficients, offset=example.offset)
+    known = bisect_right(history, at_ms, key=lambda state: READERS.have_from(state.fence_ms))
+    state = history[known - 1] if known else None
+    return served_score(example, state, LEARNER.prior, generation=GENERATION, base_version=version)
 
 
 def _version(log: BaseLog, time_ms: int) -> str:

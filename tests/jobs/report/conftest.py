@@ -81,6 +81,7 @@ def score_rows() -> Callable[..., list[dict[str, Any]]]:
                 "label": label,
                 "base": 0.0,
                 "score": s,
+                "served": s / 2 if i % 2 else -s / 4,
             }
             for i, (label, s) in enumerate(zip(labels.tolist(), scores.tolist(), strict=True))
         ]

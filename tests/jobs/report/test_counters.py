@@ -32,7 +32,7 @@ def test_a_sum_that_holds_by_a_negative_part_is_wrong() -> None:
 
 def test_a_stopped_run_may_have_lines_in_open_windows_but_not_lines_without_a_class() -> None:
     whole = dict.fromkeys(COUNTERS, 0) | {"lines": 9, "decisions": 9, "joined": 7}
-    assert [i.holds for i in identities(whole)] == [True, False, True, True]
+    assert [i.holds for i in identities(whole)] == [True, False, True, True, True]
     stopped = whole | {"in_open_windows": 2}
     assert all(i.holds for i in identities(stopped))
     assert not identities(stopped | {"lines": 10})[0].holds

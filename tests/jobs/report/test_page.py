@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from jobs.report import ReportInput, write_report
+from jobs.report.data import read_run
+from jobs.report.quality import as_served
 from jobs.summary import COUNTERS
 
 if TYPE_CHECKING:
@@ -93,6 +95,25 @@ def test_a_whole_run_has_all_its_pictures(tmp_path: Path, full_run: ReportInput)
     assert page.count("<svg ") == 7
     assert 'class="missing"' not in page
     assert "AUC, all decisions" in page
+
+
+def test_served_quality_is_told_beside_that_of_learn_time(tmp_path: Path, full_run: ReportInput) -> None:
+    page = page_of(tmp_path, full_run)
+    scores = read_run(full_run).scores["films"]
+    served = as_served(scores, logistic=True)
+    assert f">{served['auc']:.4f}</td>" in page
+    assert f">{served['log_loss']:.4f}</td>" in page
+    assert f"{served['auc']:.3f} as served" in page
+    assert page.count("scored by what a reader of the bucket had when it was made") == 2  # the picture and the table
+    assert page.count(">as served<") == 2  # the column, and a line of the picture
+
+
+def test_scores_of_an_older_run_have_no_served_quality(tmp_path: Path, write_run: WriteRun, score_rows: Rows) -> None:
+    rows = [{name: value for name, value in row.items() if name != "served"} for row in score_rows(2_000)]
+    page = page_of(tmp_path, write_run(scores=rows, summary=summary_of(2_000)))
+    assert "a reader of the bucket had" not in page
+    assert page.count(">as served<") == 1  # the column, with dashes
+    assert "Progressive AUC over event time" in page
 
 
 def test_the_page_is_well_formed_and_no_id_is_there_twice(tmp_path: Path, full_run: ReportInput) -> None:

@@ -4,15 +4,15 @@ import numpy as np
 import pytest
 
 from jobs.report.data import Scores
-from jobs.report.quality import auc_standard_error, calibration, quality, rolling, rolling_window, wilson
-from lambda_learner.evaluation.metrics import auc
+from jobs.report.quality import as_served, auc_standard_error, calibration, quality, rolling, rolling_window, wilson
+from lambda_learner.evaluation.metrics import auc, log_loss
 
 
 def scores_of(count: int, *, seed: int = 0) -> Scores:
     rng = np.random.default_rng(seed)
     score = rng.normal(size=count)
     label = np.where(rng.random(count) < 1 / (1 + np.exp(-score)), 1.0, -1.0)
-    return Scores(np.arange(count) * 1_000, label, np.zeros(count), score)
+    return Scores(np.arange(count) * 1_000, label, np.zeros(count), score, score / 2)
 
 
 def test_the_newest_point_of_the_curve_is_the_metric_of_the_newest_window() -> None:
@@ -23,6 +23,7 @@ def test_the_newest_point_of_the_curve_is_the_metric_of_the_newest_window() -> N
     newest = scores.last(1_200)
     assert curve.entity[-1] == auc(newest.score, newest.label)
     assert curve.base[-1] == 0.5
+    assert curve.served[-1] == curve.entity[-1]  # half the score: the same order
     assert curve.time_ms[-1] == 5_999_000
 
 
@@ -36,10 +37,32 @@ def test_one_class_alone_gives_no_curve() -> None:
 
 
 def test_a_linear_model_is_measured_by_its_root_mean_squared_error() -> None:
-    three = Scores(np.arange(3), np.array([1.0, 2.0, 3.0]), np.zeros(3), np.array([1.0, 2.0, 6.0]))
+    columns = np.array([1.0, 2.0, 3.0]), np.zeros(3), np.array([1.0, 2.0, 6.0]), np.array([1.0, 2.0, np.nan])
+    three = Scores(np.arange(3), *columns)
     value = quality(three, logistic=False)
     assert value.entity == pytest.approx(np.sqrt(3.0))
     assert value.base == pytest.approx(np.sqrt(14 / 3))
+    assert value.served == 0.0
+
+
+def test_served_quality_is_of_the_decisions_whose_served_score_is_known() -> None:
+    scores = scores_of(2_000)
+    half = scores._replace(served=np.where(np.arange(2_000) < 1_000, np.nan, -scores.score))
+    newest = scores.last(1_000)
+    assert as_served(half, logistic=True) == {
+        "auc": auc(-newest.score, newest.label),
+        "log_loss": log_loss(-newest.score, newest.label),
+    }
+    assert list(as_served(half, logistic=False)) == ["rmse"]
+    curve = rolling(half, logistic=True)
+    assert curve is not None
+    assert np.isnan(curve.served[0]) and curve.served[-1] < 0.5
+
+
+def test_without_served_scores_their_metrics_have_no_value() -> None:
+    none = scores_of(1_000)._replace(served=np.full(1_000, np.nan))
+    assert np.isnan(list(as_served(none, logistic=True).values())).all()
+    assert np.isnan(quality(none, logistic=True).served)
 
 
 def test_the_interval_of_an_auc_covers_the_truth_about_as_often_as_it_says() -> None:

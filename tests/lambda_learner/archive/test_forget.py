@@ -181,6 +181,23 @@ def test_a_compaction_in_the_middle_brings_nothing_back(read: int) -> None:
     assert seconds_left(store) == [an_id(second) for second in sorted(set(KEPT))]
 
 
+@pytest.mark.parametrize("read", range(1, 5))
+def test_a_compaction_that_ends_later_brings_nothing_back(read: int) -> None:
+    store, reads = a_store(), 0
+
+    def interrupt(_: str) -> None:
+        nonlocal reads
+        reads += 1
+        if reads == read:
+            store.before_get = lambda key: None
+            forget(store, MODEL, U1, PATHS, now_ms=0)
+
+    store.before_get = interrupt
+    compact(store, MODEL)
+    assert reads >= read
+    assert set(seconds_left(store)) == {an_id(second) for second in KEPT}
+
+
 def test_a_damaged_record_is_named() -> None:
     store = a_store()
     store.objects[record_key(MODEL, U1)] = b"{}"

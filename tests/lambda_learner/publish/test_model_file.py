@@ -100,7 +100,7 @@ def repacked(booster: xgb.Booster, metadata: str | None, *, raw_format: str = "d
     copy = booster.copy()
     copy.set_attr(user_defined_metadata=metadata)
     with xgb.config_context(verbosity=0):
-        return gzip.compress(bytes(copy.save_raw(raw_format)))
+        return gzip.compress(bytes(copy.save_raw(raw_format)), mtime=0)
 
 
 @pytest.mark.parametrize(
@@ -111,9 +111,9 @@ def repacked(booster: xgb.Booster, metadata: str | None, *, raw_format: str = "d
         (FILE[:-1], "not gzip"),
         (FILE[:200], "not gzip"),
         (FILE[:300] + bytes([FILE[300] ^ 1]) + FILE[301:], "not gzip"),
-        (gzip.compress(b"hello"), "old binary format"),
-        (gzip.compress(b"binf"), "XGBoost cannot load it"),
-        (gzip.compress(gzip.decompress(FILE)[:1000]), "XGBoost cannot load it"),
+        (gzip.compress(b"hello", mtime=0), "old binary format"),
+        (gzip.compress(b"binf", mtime=0), "XGBoost cannot load it"),
+        (gzip.compress(gzip.decompress(FILE)[:1000], mtime=0), "XGBoost cannot load it"),
         (repacked(BOOSTER, None), "user_defined_metadata is not JSON"),
         (repacked(BOOSTER, "{"), "user_defined_metadata is not JSON"),
         (repacked(BOOSTER, "[]"), "user_defined_metadata must be an object"),

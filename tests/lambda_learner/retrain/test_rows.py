@@ -89,6 +89,6 @@ def test_rows_as_our_archive_writes_them_are_read() -> None:
     assert block.to_pylist() == [
         {
             "decision_id": b"0" * 27, "item": b'{"a":1}', "context": b"null", "count": 3.0, "sample": b"null",
-            "rewards": b'{"m":1.0}', "runners_up": b'["x"]',
+            "rewards": b'{"m":1.0}', "runners_up": b'["x"]', "propensity": None,
         }
     ]  # fmt: skip

@@ -10,7 +10,6 @@ from lambda_learner.join import RewardFunction, RewardPolicy
 from lambda_learner.retrain.moments import Moments
 from lambda_learner.retrain.settings import LateRewards
 from lambda_learner.retrain.targets import rewards_of
-from lambda_learner.retrain.weights import inverse_propensity_weights
 from tests.harness.archived_rows import START_S, id_at
 
 
@@ -56,11 +55,6 @@ def test_a_reward_whose_time_cannot_be_told_gives_none_when_late_ones_are_left_o
 
 def test_a_sum_that_overflows_gives_none() -> None:
     assert np.isnan(reward({id_at(1): 1e308, id_at(2): 1e308}))
-
-
-def test_a_propensity_is_clipped_at_one_in_ten_thousand() -> None:
-    weights = inverse_propensity_weights([0.5, 1e-4, 1e-9, 0.0], 4.0)
-    assert weights.tolist() == [0.5, 2500.0, 2500.0, 2500.0]
 
 
 def test_moments_of_batches_are_those_of_all() -> None:
