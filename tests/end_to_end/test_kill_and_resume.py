@@ -19,7 +19,7 @@ from tests.harness.job import Finished, Job
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
 
 Undisturbed = tuple[Job, Finished]
-KILLS = 2  # `make test-faults` has more of them
+KILLS = 3
 LATEST = 0.6  # of the traffic's time; later it might end before the kill
 TRAFFIC_MS = 1000 * TRAFFIC.decisions * LINES_PER_DECISION / TRAFFIC.rate
 MOST_DELAY_SECONDS = 0.3  # after what it was seen to have published
