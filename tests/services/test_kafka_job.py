@@ -30,6 +30,7 @@ pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(900
 
 PARTITIONS = 3
 AWAY_SECONDS = 5.0
+IN_STEP = 500  # lines, of less than two seconds
 QUIET_MS = 3_600_000  # of event time after the last line: every window has closed
 GROUP = "the-job"
 MAX_BYTES = 1 << 22  # lines that are too long for the job are sent nevertheless
@@ -83,9 +84,11 @@ def send(topic: TestTopic, noise: Noise) -> Iterator[int]:
     for start in range(0, len(lines), part):
         producer = KafkaProducer(bootstrap_servers=topic.servers, linger_ms=20, max_request_size=MAX_BYTES)
         with closing(producer):
-            for line in lines[start : start + part]:
+            for number, line in enumerate(lines[start : start + part]):
                 key, at_ms = key_and_time(line, at_ms)
                 producer.send(topic.name, line, key=key, timestamp_ms=at_ms)
+                if number % IN_STEP == 0:
+                    producer.flush()  # a partition that is back later than others must not be far behind them
             if start + part >= len(lines):
                 for partition in range(PARTITIONS):
                     quiet_ms = at_ms + QUIET_MS
