@@ -6,11 +6,11 @@ from contextlib import closing
 from typing import Final
 
 from kafka import KafkaAdminClient
-from kafka.admin import ConfigResource
-from kafka.errors import KafkaError, TopicAlreadyExistsError
+from kafka.errors import KafkaError
 
 from config.kafka import SecretError
 from config.sinks import KafkaSinks
+from jobs.compacted_topic import COMPACT, cleanup_policy, make_topic
 from jobs.job_state import StateError
 from jobs.kafka import connection_of
 
@@ -35,26 +35,14 @@ def _make_missing(sinks: KafkaSinks) -> None:
         there = set(admin.list_topics())
         for name, topic in sinks.topics.items():
             if topic not in there:
-                _make(admin, topic, compacted=name == "coefficients")
+                make_topic(admin, topic, compacted=name == "coefficients")
         if sinks.coefficients is not None:
             _check_compacted(admin, sinks.coefficients)
 
 
-def _make(admin: KafkaAdminClient, topic: str, *, compacted: bool) -> None:
-    """With as many partitions and replicas as the brokers give by default."""
-    configs = {"cleanup.policy": "compact"} if compacted else {}
-    try:
-        admin.create_topics(
-            {topic: {"num_partitions": -1, "replication_factor": -1, "configs": configs}}, wait_for_metadata=True
-        )
-    except TopicAlreadyExistsError:
-        return  # another job was faster
-
-
 def _check_compacted(admin: KafkaAdminClient, topic: str) -> None:
-    found = admin.describe_configs([ConfigResource("topic", topic, ["cleanup.policy"])], config_filter="all")
-    policy = found["topic"][topic]["cleanup.policy"]["value"]
-    if policy != "compact":
+    policy = cleanup_policy(admin, topic)
+    if policy != COMPACT:
         message = (
             f"stream.sinks.kafka.coefficients: {topic} has cleanup.policy {policy}, so coefficients would be lost in "
             "time: set it to compact, or leave the topic for the job to make"

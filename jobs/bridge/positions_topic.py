@@ -8,10 +8,10 @@ from contextlib import closing
 from typing import Any, Final
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
-from kafka.admin import ConfigResource
-from kafka.errors import AuthorizationError, KafkaTimeoutError, TopicAlreadyExistsError
+from kafka.errors import AuthorizationError, KafkaTimeoutError
 
 from jobs.bridge.errors import BridgeError
+from jobs.compacted_topic import COMPACT, cleanup_policy, make_topic
 
 __all__ = ["check_topics", "read_topic"]
 
@@ -40,25 +40,16 @@ def check_topics(connection: Mapping[str, Any], sink: str, positions: str) -> No
                 message = f"bridge.sink.topic: there is no topic {sink}, or it may not be seen: make it first"
                 raise BridgeError(message)
             if positions not in topics:
-                _make(admin, positions)
+                make_topic(admin, positions, partitions=1, compacted=True)
             _check_compacted(admin, positions)
         except AuthorizationError as error:
             message = f"bridge.positions_topic: {positions} cannot be looked at or made: {error}"
             raise BridgeError(message) from error
 
 
-def _make(admin: KafkaAdminClient, name: str) -> None:
-    made = {"num_partitions": 1, "replication_factor": -1, "configs": {"cleanup.policy": "compact"}}
-    try:
-        admin.create_topics({name: made}, wait_for_metadata=True)
-    except TopicAlreadyExistsError:
-        return  # another bridge was faster
-
-
 def _check_compacted(admin: KafkaAdminClient, name: str) -> None:
-    found = admin.describe_configs([ConfigResource("topic", name, ["cleanup.policy"])], config_filter="all")
-    policy = found["topic"][name]["cleanup.policy"]["value"]
-    if policy != "compact":
+    policy = cleanup_policy(admin, name)
+    if policy != COMPACT:
         message = (
             f"bridge.positions_topic: {name} has cleanup.policy {policy}, so positions would be lost in time and "
             "records copied twice: set it to compact, or leave the topic for the bridge to make"

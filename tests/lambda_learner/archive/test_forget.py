@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import orjson
 import pytest
 
@@ -165,36 +167,35 @@ def test_files_that_nobody_can_read_are_named() -> None:
     assert forget(store, MODEL, U1, PATHS, now_ms=0).unexamined == ("unrecoverable/" + damaged,)
 
 
-@pytest.mark.parametrize("read", range(1, 12))
-def test_a_compaction_in_the_middle_brings_nothing_back(read: int) -> None:
-    store, reads = a_store(), 0
+def at_read(store: MemoryStore, number: int, act: Callable[[], object]) -> Callable[[], int]:
+    """Have something else happen at the store's read of that number; the number of reads up to then."""
+    reads = 0
 
     def interrupt(_: str) -> None:
         nonlocal reads
         reads += 1
-        if reads == read:
+        if reads == number:
             store.before_get = lambda key: None
-            compact(store, MODEL)
+            act()
 
     store.before_get = interrupt
+    return lambda: reads
+
+
+@pytest.mark.parametrize("read", range(1, 12))
+def test_a_compaction_in_the_middle_brings_nothing_back(read: int) -> None:
+    store = a_store()
+    at_read(store, read, lambda: compact(store, MODEL))
     forget(store, MODEL, U1, PATHS, now_ms=0)
     assert seconds_left(store) == [an_id(second) for second in sorted(set(KEPT))]
 
 
 @pytest.mark.parametrize("read", range(1, 5))
 def test_a_compaction_that_ends_later_brings_nothing_back(read: int) -> None:
-    store, reads = a_store(), 0
-
-    def interrupt(_: str) -> None:
-        nonlocal reads
-        reads += 1
-        if reads == read:
-            store.before_get = lambda key: None
-            forget(store, MODEL, U1, PATHS, now_ms=0)
-
-    store.before_get = interrupt
+    store = a_store()
+    reads = at_read(store, read, lambda: forget(store, MODEL, U1, PATHS, now_ms=0))
     compact(store, MODEL)
-    assert reads >= read
+    assert reads() >= read
     assert set(seconds_left(store)) == {an_id(second) for second in KEPT}
 
 
