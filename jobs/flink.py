@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-import socket
 import sys
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
@@ -15,6 +14,7 @@ from typing import Any, Literal
 from config.kinds import MAX_PARALLELISM
 from jobs.java import use_java
 from jobs.job_state import KEPT_CHECKPOINTS
+from jobs.ports import LOOPBACK, free_port
 
 _log = logging.getLogger(__name__)
 # Garbage a batch at a time, and much room for what lives shortly: 8 % and 5 % less CPU, and pauses matter little. Half
@@ -26,7 +26,6 @@ JVM_ARGS = (
     "-XX:MaxTenuringThreshold=2 -XX:Tier4InvocationThreshold=20000 -XX:Tier4MinInvocationThreshold=5000 "
     "-XX:Tier4CompileThreshold=60000 -XX:Tier4BackEdgeThreshold=160000"
 )
-LOOPBACK = "127.0.0.1"
 # In batch mode only the current key has state, and process mode answers a timer when its key is gone: so threads.
 BATCH_OPTIONS = {"python.execution-mode": "thread"}
 
@@ -146,11 +145,3 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
     if runtime.leaves_state:
         options["execution.state-recovery.ignore-unclaimed-state"] = "true"
     return options
-
-
-def free_port() -> int:
-    """A port of the loopback interface that nothing listens on now."""
-    with socket.socket() as probe:
-        probe.bind((LOOPBACK, 0))
-        port: int = probe.getsockname()[1]
-    return port

@@ -11,9 +11,10 @@ from config.settings import Settings
 from config.source import KafkaSource
 from jobs.beginning import begin, policies_of, resumed, shards_of
 from jobs.connectors import add_jars, jars_of
-from jobs.flink import Runtime, free_port
+from jobs.flink import Runtime
 from jobs.job_state import Beginning, JobState, StateError
 from jobs.local import Execution, execute
+from jobs.ports import free_port
 from jobs.replay import go_live, is_replay
 from jobs.sinks import make_topics, sinks_of, some_are_gone
 from jobs.summary import lines_counted, summarise, write_scores

@@ -13,9 +13,9 @@ from typing import Any, Final
 
 import yaml
 
-from deploy.services.process import free_ports
 from jobs.embedded_python import put_first
 from jobs.java import find_java
+from jobs.ports import free_ports
 
 __all__ = ["Home", "make_home"]
 

@@ -7,11 +7,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
-__all__ = ["Process", "ServiceError", "cache_folder", "free_ports", "listens", "run"]
+__all__ = ["Process", "ServiceError", "cache_folder", "listens", "run"]
 
 START_SECONDS: Final = 90.0  # a JVM on a machine that has much else to do
 STOP_SECONDS: Final = 20.0
@@ -27,13 +26,6 @@ def cache_folder(environ: Mapping[str, str] = os.environ) -> Path:
     """Where what was downloaded is kept between runs."""
     home = environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     return Path(home) / "lambda-learner" / "services"
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of loopback that nobody listens at."""
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(number)]
-        return [int(each.getsockname()[1]) for each in sockets]
 
 
 def listens(port: int) -> bool:

@@ -13,7 +13,7 @@ from kafka import KafkaAdminClient
 from kafka.admin import NewTopic
 
 from deploy.services.found import SERVICES, service
-from deploy.services.process import free_ports
+from jobs.ports import free_port
 from lambda_learner.publish.s3_address import S3Address
 from lambda_learner.publish.s3_client import connect
 
@@ -64,7 +64,7 @@ def served(name: str, folder: Path) -> Iterator[str]:
 @contextmanager
 def in_place(kafka: str, s3: str, run: str) -> Iterator[Places]:
     """A topic and a bucket of this run's own; on services that were there before they do not stay."""
-    (port,) = free_ports(1)
+    port = free_port()
     places = Places(kafka, s3, f"events-{run}", f"lambda-learner-demo-{run}", port)
     there_before = given(os.environ)
     with ExitStack() as stack:

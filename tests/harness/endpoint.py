@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from jobs.flink import free_port
+from jobs.ports import free_port
 from tests.harness.feed import Maker, now_ms
 from tests.harness.job import Running, start
 

@@ -9,7 +9,7 @@ import time
 from contextlib import suppress
 from typing import Final, Literal, Self
 
-from jobs.flink import LOOPBACK
+from jobs.ports import LOOPBACK
 
 __all__ = ["FlakyProxy"]
 

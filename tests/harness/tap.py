@@ -13,7 +13,7 @@ from io import BufferedIOBase
 from socketserver import StreamRequestHandler, ThreadingTCPServer
 from typing import Any, Self
 
-from jobs.flink import LOOPBACK
+from jobs.ports import LOOPBACK
 
 ANSWER_SECONDS = 30.0  # what a client waits for an answer
 

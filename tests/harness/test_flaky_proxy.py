@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from jobs.flink import LOOPBACK
+from jobs.ports import LOOPBACK
 from tests.harness.flaky_proxy import FlakyProxy
 
 

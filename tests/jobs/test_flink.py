@@ -1,13 +1,13 @@
 from __future__ import annotations
 
-import socket
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
 import pytest
 
-from jobs.flink import LOOPBACK, Runtime, empty_folder, free_port, options, use_jvm_args
+from jobs.flink import Runtime, empty_folder, options, use_jvm_args
+from jobs.ports import LOOPBACK
 
 RUNTIME = Runtime(Path("/state"), rest_port=1)
 
@@ -68,8 +68,3 @@ def test_the_folder_of_a_jvm_that_runs_or_of_the_user_is_left_alone(tmp_path: Pa
     use_jvm_args(environ, tmp_path / "tmp")
     assert environ == before
     assert (tmp_path / "tmp" / "in-use").exists()
-
-
-def test_a_free_port_can_be_listened_on() -> None:
-    with socket.socket() as listener:
-        listener.bind((LOOPBACK, free_port()))

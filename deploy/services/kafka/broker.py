@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from deploy.services.kafka.jars import class_path
-from deploy.services.process import Process, ServiceError, free_ports
+from deploy.services.process import Process, ServiceError
 from jobs.java import JavaNotFound, find_java
+from jobs.ports import free_ports
 
 __all__ = ["Broker"]
 

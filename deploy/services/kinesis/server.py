@@ -13,7 +13,8 @@ import tempfile
 from pathlib import Path
 from typing import Final
 
-from deploy.services.process import Process, ServiceError, cache_folder, free_ports, listens, run
+from deploy.services.process import Process, ServiceError, cache_folder, listens, run
+from jobs.ports import free_ports
 
 __all__ = ["KinesisServer"]
 

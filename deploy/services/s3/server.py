@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Final
 from urllib.request import urlopen
 
-from deploy.services.process import Process, ServiceError, free_ports
+from deploy.services.process import Process, ServiceError
+from jobs.ports import free_ports
 
 __all__ = ["ENVIRON", "S3Server"]
 

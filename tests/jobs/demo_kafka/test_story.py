@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from deploy.services.process import free_ports, listens
+from deploy.services.process import listens
 from jobs.demo_kafka.board import Screen
 from jobs.demo_kafka.parts import Part, PartEnded
 from jobs.demo_kafka.session import Interrupted
 from jobs.demo_kafka.story import tell
+from jobs.ports import free_port
 
 
 @pytest.fixture
@@ -35,7 +36,7 @@ def test_files_of_the_demo_before_are_gone(tmp_path: Path, stopped: threading.Ev
 
 
 def test_a_part_runs_until_the_context_ends(tmp_path: Path) -> None:
-    (port,) = free_ports(1)
+    port = free_port()
     config = tmp_path / "config.yaml"
     config.write_text(f"track: {{port: {port}, sink: {{kind: files, folder: {tmp_path / 'events'}}}}}")
     with Part("track", ("track", "--config", str(config)), tmp_path) as part:

@@ -13,6 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import Any, NamedTuple, Self, cast
 
+from jobs.ports import free_port
 from lambda_learner.events.accept import stored
 from lambda_learner.serve.sender import wall_clock_ms
 
@@ -41,12 +42,6 @@ class Asked(NamedTuple):
     @property
     def event(self) -> dict[str, Any]:
         return cast(dict[str, Any], json.loads(self.body))
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 @dataclass

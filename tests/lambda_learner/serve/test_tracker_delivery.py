@@ -14,12 +14,13 @@ from typing import Any
 import pytest
 import uvicorn
 
+from jobs.ports import free_port
 from jobs.track.app import App, Rules
 from lambda_learner.events import ksuid
 from lambda_learner.serve import Tracker
 from lambda_learner.serve.sender import wall_clock_ms
 from tests.jobs.track.conftest import MemorySink
-from tests.lambda_learner.serve.endpoint import STORED, Reply, TrackEndpoint, free_port, refusal
+from tests.lambda_learner.serve.endpoint import STORED, Reply, TrackEndpoint, refusal
 
 LONG_S = 60.0  # far more than anything here takes
 
