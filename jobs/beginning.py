@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from config.policies import feature_spec, learner_settings, reward_policy
 from config.settings import Settings
@@ -41,7 +42,7 @@ def resumed(settings: Settings, store: Store, beginning: Beginning) -> Beginning
     found = _found(store)
     live = {name: generation.generation for name, generation in _live_generations(store, found).items()}
     generations = _generations(settings, found, live | dict(beginning.generations))
-    return Beginning(beginning.chunks, generations, beginning.pinned, beginning.origin or _new_origin())
+    return replace(beginning, generations=generations, origin=beginning.origin or _new_origin())
 
 
 def _new_origin() -> str:

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from jobs.flink import Runtime, options
-from jobs.run import Start
-from jobs.sinks import some_are_gone
+from jobs.run import Start, leaves_state
 
 __all__ = ["RESTORE_FROM", "options_of"]
 
@@ -33,7 +32,7 @@ def options_of(start: Start, given: Mapping[str, str]) -> dict[str, str]:
         parallelism=_parallelism(start, given),
         checkpoint_interval_ms=stream.checkpoint_interval_ms,
         restore_from=start.options.restore_from,
-        leaves_state=some_are_gone(start.state.folder, start.settings),
+        leaves_state=leaves_state(start),
     )
     return {key: value for key, value in options(runtime).items() if not _is_given(key, given)}
 

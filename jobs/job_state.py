@@ -1,6 +1,6 @@
 """What a job keeps in its state folder besides checkpoints: who it is and what it decided when it first started.
 
-job.json       owner id; while a run is not finished also its input plan, generations, pinned files and origin
+job.json       owner id; while a run is not finished also its input plan, generations, pinned files, origin, windows
 checkpoints/   Flink's, three kept
 outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
 outputs.before/  those of the run before that came to its end: its dead letters may still be wanted
@@ -19,10 +19,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, NamedTuple
 
 from lambda_learner.publish.manifest import FileEntry
 from operators.files import FileChunk
+from operators.rewind import FIRST_WINDOWS, WINDOWS
 from operators.warm_start import ShardKey
 
 KEPT_CHECKPOINTS = 3  # of a run; should the newest be damaged, the one before it is used
@@ -32,14 +33,27 @@ class StateError(RuntimeError):
     """The state folder can not be used; the message says why and what to do."""
 
 
+class Rewound(NamedTuple):
+    """The last checkpoint of a run whose windows were kept in another form, and when all before was published."""
+
+    checkpoint: str
+    after_ms: int
+
+
 @dataclass(frozen=True, slots=True)
 class Beginning:
-    """What was decided when the run first started; a restart of it decides the same. `origin` names this start."""
+    """What was decided when the run first started; a restart of it decides the same. `origin` names this start.
+
+    `windows` is the version in which its open windows are kept (`operators/rewind.py`); `rewound` None: all of its
+    checkpoints have them so.
+    """
 
     chunks: Sequence[FileChunk]
     generations: Mapping[str, str]
     pinned: Mapping[ShardKey, Sequence[FileEntry]] = field(default_factory=dict)
     origin: str = field(default="", compare=False)  # "" of a run that an older release began
+    windows: int = WINDOWS
+    rewound: Rewound | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +108,14 @@ class JobState:
                 for model, generation, shard, entries in document["pinned"]
             }
             chunks = [FileChunk(*chunk) for chunk in document["chunks"]]
-            return Beginning(chunks, dict(document["generations"]), pinned, str(document.get("origin", "")))
+            return Beginning(
+                chunks,
+                dict(document["generations"]),
+                pinned,
+                str(document.get("origin", "")),
+                int(document.get("windows", FIRST_WINDOWS)),
+                Rewound(*document["rewound"]) if document.get("rewound") else None,
+            )
         except (KeyError, TypeError, ValueError) as error:
             raise self._damaged(repr(error)) from error
 
@@ -107,7 +128,8 @@ class JobState:
         """Keep what this run goes on with, beside its checkpoints and outputs."""
         pinned = [[*key, list(entries)] for key, entries in beginning.pinned.items()]
         run: dict[str, Any] = {"chunks": beginning.chunks, "generations": dict(beginning.generations), "pinned": pinned}
-        self._write({"owner_id": self.owner_id(), "origin": beginning.origin} | run)
+        windows = {"windows": beginning.windows, "rewound": beginning.rewound}
+        self._write({"owner_id": self.owner_id(), "origin": beginning.origin} | run | windows)
 
     def finish(self) -> None:
         """The run is done: the next one begins anew, from what was published."""

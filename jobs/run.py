@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ from jobs.job_state import Beginning, JobState, StateError
 from jobs.local import Execution, execute
 from jobs.ports import free_port
 from jobs.replay import go_live, is_replay
+from jobs.rewinding import begins_anew, for_these_windows, rewind_of, usable
 from jobs.sinks import make_topics, sinks_of, some_are_gone
 from jobs.summary import lines_counted, summarise, write_scores
 from lambda_learner.archive.forgotten import read_all_forgotten
@@ -23,6 +24,7 @@ from lambda_learner.policy import Policies
 from lambda_learner.publish.owner import claim
 from lambda_learner.publish.store import open_store
 from operators.files import FileChunk, plan_folder
+from operators.rewind import WINDOWS
 from operators.warm_start import WarmStart
 
 if TYPE_CHECKING:
@@ -82,20 +84,23 @@ def decide(settings: Settings, options: RunOptions, state: JobState) -> Start:
         beginning = begin(settings, store, chunks=chunks, fresh=options.fresh)
     else:
         beginning = resumed(settings, store, held)
-    batch = _keep(beginning, options, state, is_new=held is None)
+    beginning, batch = _keep(beginning, options, state, is_new=held is None)
     policies = policies_of(settings, beginning.generations, shards_of(store, beginning.generations))
     return Start(settings, options, state, beginning, policies, epoch, batch)
 
 
-def _keep(beginning: Beginning, options: RunOptions, state: JobState, *, is_new: bool) -> bool:
-    """Keep what the run begins or goes on with in the state folder; whether it is a replay."""
+def _keep(beginning: Beginning, options: RunOptions, state: JobState, *, is_new: bool) -> tuple[Beginning, bool]:
+    """Keep what the run begins or goes on with in the state folder; that, and whether it is a replay."""
     batch = is_replay(beginning.chunks, options.batch)
-    if is_new or batch or (options.restore_from or state.newest_checkpoint()) is None:
+    restore_from = options.restore_from or state.newest_checkpoint()
+    if is_new or batch or restore_from is None or begins_anew(beginning):
+        beginning = replace(beginning, windows=WINDOWS, rewound=None)
         state.begin(beginning)
     else:
+        beginning = for_these_windows(beginning, restore_from, state.outputs)
         state.keep(beginning)
         state.forget_older_attempts()
-    return batch
+    return beginning, batch
 
 
 def _refuse_unwritable(scores: Path | None) -> None:
@@ -127,7 +132,8 @@ def input_of(settings: Settings) -> list[FileChunk]:
 
 def _execute(start: Start) -> Execution:
     stream = start.settings.stream
-    checkpoints = [] if start.batch else start.state.checkpoints()
+    rewound = start.beginning.rewound
+    checkpoints = [] if start.batch else usable(start.state.checkpoints(), rewound)
     runtime = Runtime(
         state=start.state.folder,
         mode="batch" if start.batch else "streaming",
@@ -137,7 +143,7 @@ def _execute(start: Start) -> Execution:
         restore_from=next(iter(checkpoints), None),
         rest_port=free_port(),
         fall_back_to=checkpoints[1:],
-        leaves_state=not start.batch and some_are_gone(start.state.folder, start.settings),
+        leaves_state=not start.batch and leaves_state(start),
     )
 
     def build(env: Any, tables: Any) -> None:
@@ -147,6 +153,11 @@ def _execute(start: Start) -> Execution:
         build_graph(env, tables, plan_of(start), batch=start.batch)
 
     return execute(runtime, build, show_progress=start.options.show_progress)
+
+
+def leaves_state(start: Start) -> bool:
+    """Whether a checkpoint may have state that nothing takes: of sinks that are gone, of windows of another form."""
+    return some_are_gone(start.state.folder, start.settings) or start.beginning.rewound is not None
 
 
 def plan_of(start: Start) -> Plan:
@@ -177,6 +188,7 @@ def plan_of(start: Start) -> Plan:
         triggers=triggers_of(start.settings, start.beginning.origin),
         forgotten=read_all_forgotten(open_store(start.settings.bucket.train)),
         sinks=sinks,
+        rewind=rewind_of(start.settings, start.policies, start.beginning.rewound),
     )
 
 

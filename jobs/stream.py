@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pyflink.common import Types
@@ -28,6 +28,7 @@ from operators.observed import OBSERVED_TYPE, observations
 from operators.parse import Parser
 from operators.publish import COEFFICIENTS, DELTA_TYPE, Publish, PublishSettings
 from operators.reading import ReadSettings
+from operators.rewind import Rewind
 from operators.rows import late_line
 from operators.sinks import write_lines
 from operators.table_sinks import send
@@ -55,12 +56,14 @@ class Plan:
     triggers: Triggers
     forgotten: Forgotten  # who was before the run began; of the others its input says so
     sinks: Sequence[TableSink] = ()  # that outputs are sent to as well
+    rewind: Rewind = field(default_factory=Rewind)
 
 
 def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     """Add the whole graph to the environments; the caller executes it."""
     parsed = _parse(env, tables, plan)
-    joined = _join(tables, _rows(tables, parsed, plan))
+    rows = _rows(tables, parsed, plan)
+    joined = _join(tables, rows)
     learned = _learn(joined, plan, batch=batch)
     published = _publish(tables, learned, plan)
     counts = side_output(parsed, sources.COUNTS).union(side_output(learned, learn.COUNTS))
@@ -81,7 +84,7 @@ def build(env: Any, tables: Any, plan: Plan, *, batch: bool) -> None:
     if plan.sinks:  # last: with sinks and without, what is above has the same ids
         send(tables, outputs | {"coefficients": side_output(published, COEFFICIENTS)}, plan.sinks)
     if not batch:
-        identify(env)
+        identify(env, range(_number(rows) + 1, _number(joined) + 1))
 
 
 def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
@@ -92,10 +95,10 @@ def _parse(env: Any, tables: Any, plan: Plan) -> DataStream:
         return sources.parsed_chunks(sources.bounded_chunks(env, plan.chunks), reading, plan.chunks)
     idle_ms, ticks = stream.idle_timeout_ms if stream.clock == "wall" else None, ticks_of(tables)
     if isinstance(source, FileSource):
-        return sources.parsed_chunks(followed_chunks(ticks, source.path, idle_ms=idle_ms), reading)
+        return sources.parsed_chunks(followed_chunks(ticks, source.path, plan.rewind, idle_ms=idle_ms), reading)
     topics = topics_settings(source)
     reading = replace(reading, kafka=topics.connection)
-    return sources.parsed_chunks(topic_chunks(ticks, topics, idle_ms=idle_ms), reading)
+    return sources.parsed_chunks(topic_chunks(ticks, topics, plan.rewind, idle_ms=idle_ms), reading)
 
 
 def _rows(tables: Any, parsed: DataStream, plan: Plan) -> DataStream:
@@ -156,6 +159,11 @@ def _sums(tables: Any, counts: DataStream, *, batch: bool) -> DataStream:
             tables.get_config().set(f"table.exec.mini-batch.{key}", value)
     tables.create_temporary_view("increments", tables.from_data_stream(counts).alias("text"))
     return tables.to_changelog_stream(tables.sql_query(sums_sql("increments")))
+
+
+def _number(stream: DataStream) -> int:
+    """Of the operator that gives a stream, in the order in which operators were added."""
+    return int(stream._j_data_stream.getId())
 
 
 if __name__ == "__main__":  # of `flink run -pym jobs.stream`

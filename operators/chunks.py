@@ -12,13 +12,14 @@ __all__ = ["Chunk", "KafkaChunk", "chunk_from_json"]
 
 
 class KafkaChunk(NamedTuple):
-    """Ranges of several partitions that are read together, in order of arrival."""
+    """Ranges of several partitions that are read together, in order of arrival; `again_after_ms` as of a FileChunk."""
 
     ranges: tuple[OffsetRange, ...]
+    again_after_ms: int | None = None
 
     def to_json(self) -> str:
         """The chunk as one line of text."""
-        return json.dumps({"ranges": self.ranges})
+        return json.dumps(self._asdict())
 
 
 Chunk: TypeAlias = FileChunk | KafkaChunk
@@ -28,5 +29,5 @@ def chunk_from_json(text: str) -> Chunk:
     """The chunk of a line of text."""
     fields = json.loads(text)
     if isinstance(fields, dict):
-        return KafkaChunk(tuple(OffsetRange(*each) for each in fields["ranges"]))
+        return KafkaChunk(tuple(OffsetRange(*each) for each in fields["ranges"]), fields["again_after_ms"])
     return FileChunk(*fields)

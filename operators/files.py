@@ -15,12 +15,16 @@ MAX_KEPT_BYTES = 16 << 20  # of a line without end, what memory may hold; the re
 
 
 class FileChunk(NamedTuple):
-    """A part of one file: the lines that start in [start, end), and the file's modification time."""
+    """A part of one file: the lines that start in [start, end), and the file's modification time.
+
+    `again_after_ms`: it was read before, and only windows that end later are filled again (`operators/rewind.py`).
+    """
 
     path: str
     start: int
     end: int
     modified_ms: int
+    again_after_ms: int | None = None
 
     def to_json(self) -> str:
         """The chunk as one line of text."""

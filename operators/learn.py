@@ -1,18 +1,18 @@
 """Learn stage: one Bayesian update for each (model, entity) and window; the rule is `lambda_learner/learn/window.py`.
 
-Keyed state (by model F entity): `entity-state`, the versioned binary form of the posterior as text, and after F the
-time up to which the entity is forgotten, if it ever was; `open-windows`, what has come of windows that are not learned
-yet: the chunks of a model without entities, and in batch mode, where a key's elements have no order, all. Timers: event
-time, the close of such a window, and the end of an entity's time to live, each 1 ms before: what comes of them then is
-of the publish interval that ends there. Side outputs: counts, scores, orphans. A run that gives scores keeps
-what `operators/served.py` says too.
+Keyed state (by model F entity): `entity-state`, as `operators/kept.py` has it; `open-windows`, what has come of windows
+that are not learned yet: the chunks of a model without entities, and in batch mode, where a key's elements have no
+order, all. A run that gives scores keeps what `operators/served.py` says too. A window that is not newer than the last
+of its key is one that is read again (`operators/rewind.py`): it does nothing. Timers: event time, the close of a window
+in `open-windows`, and the end of an entity's time to live, each 1 ms before: what comes of them then is of the publish
+interval that ends there. Side outputs: counts, scores, orphans.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from typing import Any, NamedTuple
+from typing import Any
 
 import orjson
 from pyflink.common import Row, Types
@@ -24,13 +24,14 @@ from lambda_learner.join import OrphanRewards
 from lambda_learner.learn.many import compile_kernel
 from lambda_learner.learn.served import Readers
 from lambda_learner.learn.state import EntityState
-from lambda_learner.learn.state_text import decode_state, encode_state
-from lambda_learner.learn.window import NEVER, WindowOutcome, learn_window
+from lambda_learner.learn.state_text import encode_state
+from lambda_learner.learn.window import WindowOutcome, learn_window
 from lambda_learner.policy import ModelPolicy, Policies
 from lambda_learner.publish.keys import shard_of
 from operators.clock import wall_clock_ms
 from operators.counts import counts_text_of
 from operators.heads import head
+from operators.kept import Held
 from operators.rows import FIELD, ONE_ENTITY, ROW, window_row
 from operators.served import NO_STATE, Served
 from operators.warm_start import WarmStart
@@ -47,13 +48,6 @@ UPDATE_TYPE = Types.ROW_NAMED(
 END_OF_INPUT_MS = 2**63 - 1  # the watermark that Flink sends when a bounded input has ended
 DROPPED = NO_STATE  # the state, and the update, of an entity that was idle too long, or is forgotten
 ERASED = "-"  # before the entity in the update of one that is forgotten: an update of its own, which no newer one hides
-
-
-class _Held(NamedTuple):
-    """What is held of a key: the state that its learning goes on from, and the time up to which it is forgotten."""
-
-    state: EntityState | None
-    forgotten_ms: int
 
 
 class Learn(KeyedProcessFunction):  # type: ignore[misc]
@@ -111,43 +105,54 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
 
     def _learn(self, model: str, entity: str | None, close_ms: int, joined: str, ctx: Any) -> Iterator[Any]:
         policy = self._policy(model)
-        rows = [window_row(model, text) for text in joined.split(ROW)]
-        if entity is None:
-            outcome = learn_window(None, rows, entity=None, close_ms=close_ms, policy=policy)
-        else:
+        if entity is not None:
             yield from self._drop_if_idle(model, entity, close_ms - 1)
-            state, forgotten_ms = self._restore(model, entity, policy)
-            outcome = learn_window(
-                state, rows, entity=entity, close_ms=close_ms, policy=policy, forgotten_ms=forgotten_ms
-            )
-            if outcome.forgets:
-                yield self._forget(model, entity, outcome, close_ms)
-                state = None
-            if outcome.changed and outcome.state is not None:
-                if self._served is not None:
-                    yield from _score_lines(model, entity, outcome, self._served.scores(outcome, state, policy))
-                text = encode_state(outcome.state)
-                self._update(text, close_ms, policy, outcome.forgotten_ms)
-                yield update_row(model, entity, policy.shards, close_ms, text)
-                if policy.entity_ttl_ms is not None:
-                    ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms - 1)
+        held = self._restore(model, entity, policy)
+        if held.has_passed(close_ms):
+            return
+        rows = [window_row(model, text) for text in joined.split(ROW)]
+        outcome = learn_window(
+            held.state, rows, entity=entity, close_ms=close_ms, policy=policy, forgotten_ms=held.forgotten_ms
+        )
+        if entity is not None and outcome.forgets:
+            yield self._forget(model, entity, outcome, close_ms)
+            held = Held(None, outcome.forgotten_ms, close_ms)
+        if entity is not None and outcome.changed and outcome.state is not None:
+            yield from self._publish(model, entity, outcome, held.state, close_ms)
+            if policy.entity_ttl_ms is not None:
+                ctx.timer_service().register_event_time_timer(close_ms + policy.entity_ttl_ms - 1)
+        elif not held.is_published:
+            text = encode_state(held.state) if held.state is not None else DROPPED
+            self._state.update(Held(held.state, outcome.forgotten_ms, close_ms).text(text))
         yield from self._side_outputs(model, outcome, close_ms)
 
-    def _restore(self, model: str, entity: str, policy: ModelPolicy) -> _Held:
-        """What is held of the key; one without any state begins from what was published."""
-        forgotten_ms = self._forgotten.until_ms(model, entity)
-        kept = self._state.value()
-        if kept is None:
-            return _Held(self._warm_start.state(model, entity, policy), forgotten_ms)
-        text, _, mark = kept.partition(FIELD)
-        return _Held(decode_state(text) if text != DROPPED else None, max(forgotten_ms, int(mark or NEVER)))
+    def _restore(self, model: str, entity: str | None, policy: ModelPolicy) -> Held:
+        """What is held of the key; an entity without any state begins from what was published."""
+        held = Held.of(self._state.value())
+        if entity is None:
+            return held
+        forgotten_ms = max(self._forgotten.until_ms(model, entity), held.forgotten_ms)
+        state = held.state if held.fence_ms else self._warm_start.state(model, entity, policy)
+        return Held(state, forgotten_ms, held.fence_ms)
+
+    def _publish(
+        self, model: str, entity: str, outcome: WindowOutcome, before: EntityState | None, close_ms: int
+    ) -> Iterator[Any]:
+        """Keep what was learned; the scores that came before it, and the update."""
+        assert outcome.state is not None, "something was learned"
+        policy = self._policy(model)
+        if self._served is not None:
+            yield from _score_lines(model, entity, outcome, self._served.scores(outcome, before, policy))
+        text = encode_state(outcome.state)
+        self._keep(Held(outcome.state, outcome.forgotten_ms, close_ms), text, policy)
+        yield update_row(model, entity, policy.shards, close_ms, text)
 
     def _forget(self, model: str, entity: str, outcome: WindowOutcome, close_ms: int) -> Row:
         """Keep nothing of the entity but that it is forgotten, and what came after; the update that says so."""
         policy = self._policy(model)
         if self._served is not None:
             self._served.forget()
-        self._update(DROPPED, close_ms, policy, outcome.forgotten_ms)
+        self._keep(Held(None, outcome.forgotten_ms, close_ms), DROPPED, policy)
         return update_row(model, entity, policy.shards, close_ms, DROPPED, erased=True)
 
     def _drop_if_idle(self, model: str, entity: str, now_ms: int) -> Iterator[Any]:
@@ -155,16 +160,17 @@ class Learn(KeyedProcessFunction):  # type: ignore[misc]
         policy = self._policy(model)
         if policy.entity_ttl_ms is None:
             return
-        state, forgotten_ms = self._restore(model, entity, policy)
+        state, forgotten_ms, _ = self._restore(model, entity, policy)
         if state is not None and state.fence_ms + policy.entity_ttl_ms <= now_ms:
             close_ms = state.fence_ms + policy.entity_ttl_ms
-            self._update(DROPPED, close_ms, policy, forgotten_ms)
+            self._keep(Held(None, forgotten_ms, close_ms), DROPPED, policy)
             yield update_row(model, entity, policy.shards, close_ms, DROPPED)
 
-    def _update(self, text: str, close_ms: int, policy: ModelPolicy, forgotten_ms: int) -> None:
-        self._state.update(f"{text}{FIELD}{forgotten_ms}" if forgotten_ms else text)
+    def _keep(self, held: Held, text: str, policy: ModelPolicy) -> None:
+        """Keep what is held, the text of whose state is given, for the key and for what readers have."""
+        self._state.update(held.text(text))
         if self._served is not None:
-            self._served.keep(text, close_ms, policy)
+            self._served.keep(text, held.fence_ms, policy)
 
     def _policy(self, model: str) -> ModelPolicy:
         policy = self._policies.of(model)

@@ -111,7 +111,8 @@ class Parser:
         close = close_ms(deadline_ms(decision.decision_ms, policy.reward.window_ms), policy.update_interval_ms)
         entity = ONE_ENTITY
         if policy.entity_paths:
-            entity = entity_of(decision.item, decision.context, policy.entity_paths) or ""
+            found = entity_of(decision.item, decision.context, policy.entity_paths) if policy.learned else None
+            entity = found or ""
         return decision_row(decision, close_ms=close, entity=entity), decision.model, ("decisions",)
 
     def _record(self, record: Record) -> tuple[str, str, tuple[str, ...]]:

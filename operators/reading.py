@@ -13,8 +13,8 @@ from operators.chunks import Chunk, KafkaChunk
 from operators.clock import wall_clock_ms
 from operators.counts import counts_text
 from operators.files import Damage, Line, read_chunk
-from operators.parse import Parser
-from operators.rows import ROW
+from operators.parse import Parsed, Parser
+from operators.rows import ROW, row_again
 
 if TYPE_CHECKING:
     from operators.kafka_client import Connection, Fetcher
@@ -62,11 +62,21 @@ class Reading:
             parsed = self._parser.parse(islice(lines, lines_at_once), source=source, arrival_ms=arrival_ms)
             if not parsed.counts:
                 return  # each line is counted: there was none
+            if chunk.again_after_ms is not None:
+                yield self._again(parsed, chunk.again_after_ms)
+                continue
             if self._archive is not None:
                 self._archive.write(parsed.archived, forgets=parsed.forgets)
             if self._bases is not None:
                 self._bases.add_to(parsed)
             yield Texts(ROW.join(parsed.rows), counts_text(parsed.counts), parsed.dead_letters)
+
+    def _again(self, parsed: Parsed, after_ms: int) -> Texts:
+        """Of what was read before, the rows of windows that end later."""
+        if self._bases is not None:
+            self._bases.add_to(parsed)
+        rows = (row_again(row, after_ms) for row in parsed.rows)
+        return Texts(ROW.join(row for row in rows if row is not None), "", ())
 
     def _lines(self, chunk: Chunk) -> tuple[Iterator[Line | Damage], str, int]:
         """The lines, and what holds for those that do not say it: their source and time of arrival in ms."""

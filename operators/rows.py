@@ -25,6 +25,7 @@ from lambda_learner.learn.window_row import WindowRow
 CHUNK, GROUP, NOTE, ROW, FIELD = "\x1b", "\x1c", "\x1d", "\x1e", "\x1f"
 KEY_LENGTH = 28
 TIME_LENGTH = 13
+KIND_AT = 2 * TIME_LENGTH + 2
 ONE_ENTITY = "[]"  # the entity of a model without entity paths
 
 
@@ -62,6 +63,13 @@ def clock_row(event_ms: int) -> str:
     """A row that moves the watermark and enters no window."""
     at = _digits(event_ms)
     return FIELD.join((at, at, "H"))
+
+
+def row_again(row: str, after_ms: int) -> str | None:
+    """A row that was given before, so that it enters its window and moves no watermark; None if it need not."""
+    if row[KIND_AT] == "H" or close_ms_of(row) <= after_ms:
+        return None
+    return f"{row[: TIME_LENGTH + 1]}{_digits(0)}{row[KIND_AT - 1 :]}"
 
 
 @lru_cache(maxsize=4096)  # times are whole seconds, and rows of one time are neighbours

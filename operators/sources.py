@@ -54,7 +54,8 @@ class Read(ProcessFunction):  # type: ignore[misc]
             yield clock_row(int(value))  # no line, so nothing is counted
             return
         for texts in self._texts(value):
-            yield COUNTS, texts.counts
+            if texts.counts:
+                yield COUNTS, texts.counts
             for letter in texts.dead_letters:
                 yield DEAD_LETTERS, letter
             if texts.rows:

@@ -1,8 +1,8 @@
 """Source of Kafka topics: the ranges of offsets to read, as they grow; and the wall clock where producers write none.
 
-Keyed state of `Topics` (one key): `offsets`, of each partition the offset up to which it has been handed on. A range
-means the same records for ever, so the job reads them after a failure as it did before; nothing is in the group's
-offsets but what people look at.
+Keyed state of `Topics` (one key): `offsets`, of each partition the offset up to which it has been handed on; `windows`
+(`rewind.py`). A range means the same records for ever, so the job reads them after a failure as it did before; nothing
+is in the group's offsets but what people look at.
 """
 
 from __future__ import annotations
@@ -21,7 +21,8 @@ from pyflink.datastream.state import MapStateDescriptor
 from operators.chunks import KafkaChunk
 from operators.follow import Quiet, WallClock
 from operators.kafka_client import KafkaLog, TopicsSettings
-from operators.offsets import OffsetRange, Partition, Planner
+from operators.offsets import OffsetRange, Partition, Planner, ranges_since
+from operators.rewind import NO_REWIND, Rewind, WindowsRead
 from operators.sources import spread
 
 __all__ = ["Topics", "topic_chunks"]
@@ -36,12 +37,13 @@ LEAVE_MS: Final = 500
 class Topics(KeyedProcessFunction):  # type: ignore[misc]
     """Hands on what is new in the topics each time a tick comes, and the time if it has a clock."""
 
-    def __init__(self, settings: TopicsSettings, clock: WallClock | None = None) -> None:
-        self._settings, self._clock = settings, clock
+    def __init__(self, settings: TopicsSettings, clock: WallClock | None = None, rewind: Rewind = NO_REWIND) -> None:
+        self._settings, self._clock, self._rewind = settings, clock, rewind
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state; Kafka is asked at the first tick."""
         self._offsets = runtime_context.get_map_state(MapStateDescriptor("offsets", Types.STRING(), Types.LONG()))
+        self._windows = WindowsRead(runtime_context, self._rewind)
         self._quiet = None if self._clock is None else Quiet(self._clock)
         self._client: KafkaLog | None = None
         self._looked_s = self._committed_s = float("-inf")
@@ -56,6 +58,7 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
         now_ms = self._clock.now_ms() if self._clock else 0  # before the look: what the look misses came later
         found = 0
         try:
+            yield from self._chunks_again()
             for ranges in self._new_ranges():
                 found += 1
                 yield KafkaChunk(tuple(ranges)).to_json()
@@ -65,6 +68,16 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
             return  # a broker that is away is no sign of a quiet stream
         if self._quiet is not None:
             yield from self._quiet.times(now_ms, is_new=found > 0)
+
+    def _chunks_again(self) -> list[str]:
+        """The chunks of what was handed on for other windows, as far as they may have been open; all or none."""
+        positions, chunks = {_partition(name): at for name, at in self._offsets.items()}, list[str]()
+        if self._windows.are_others(has_read=bool(positions)):
+            after_ms = self._rewind.after_ms
+            for ranges in ranges_since(self._log(), self._rewind.arrived_ms, positions):
+                chunks.append(KafkaChunk(tuple(ranges), after_ms).to_json())
+        self._windows.are_these()
+        return chunks
 
     def _new_ranges(self) -> Iterator[list[OffsetRange]]:
         log = self._log()
@@ -125,12 +138,15 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
         self._problem = None
 
 
-def topic_chunks(ticks: DataStream, settings: TopicsSettings, *, idle_ms: int | None = None) -> DataStream:
+def topic_chunks(
+    ticks: DataStream, settings: TopicsSettings, rewind: Rewind, *, idle_ms: int | None = None
+) -> DataStream:
     """The chunks of topics as they grow, for ever; with `idle_ms` the wall clock too (`WallClock`)."""
     env = ticks.get_execution_environment()
     clock = None if idle_ms is None else WallClock(idle_ms, env.get_parallelism())
+    function = Topics(settings, clock, rewind)
     by_source = ticks.key_by(lambda tick: 0, key_type=Types.INT())
-    topics = by_source.process(Topics(settings, clock), Types.STRING()).uid("topics").name("topics").set_parallelism(1)
+    topics = by_source.process(function, Types.STRING()).uid("topics").name("topics").set_parallelism(1)
     return spread(topics, env)
 
 

@@ -159,9 +159,9 @@ class Job:
         assert self.bucket is not None
         return FolderStore(self.bucket)
 
-    def start(self, *options: str, command: str = "run") -> Running:
+    def start(self, *options: str, command: str = "run", program: str = "jobs.cli") -> Running:
         """Start the command, with scores; the caller kills it, or uses it as a context."""
-        return start(self._arguments(command, options), self.folder)
+        return start(self._arguments(command, options), self.folder, program)
 
     def run(self, *options: str, command: str = "run") -> Finished:
         """Run the command to its end."""
@@ -212,10 +212,10 @@ class Job:
         return _objects(self.folder / "train")
 
 
-def start(arguments: Sequence[str], folder: Path) -> Running:
+def start(arguments: Sequence[str], folder: Path, program: str = "jobs.cli") -> Running:
     """Start `lambda-learner` with these arguments; its output goes to files in the folder."""
     out, err = _outputs(folder)
-    command = [sys.executable, "-m", "jobs.cli", *arguments]
+    command = [sys.executable, "-m", program, *arguments]
     with out.open("wb") as out_file, err.open("wb") as err_file:
         process = subprocess.Popen(
             command,

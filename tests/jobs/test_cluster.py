@@ -17,10 +17,11 @@ from config.settings import Settings
 from jobs.cluster import main, newest_state, with_whole_paths
 from jobs.cluster_options import RESTORE_FROM, options_of
 from jobs.job_state import Beginning, JobState, StateError
-from jobs.operator_ids import identify, uid_of
+from jobs.operator_ids import OF_FIRST_WINDOWS, identify, uid_of
 from jobs.run import RunOptions, Start
 from jobs.submitted import Submitted, refuse_if_running
 from lambda_learner.policy import Policies
+from operators.rewind import FIRST_WINDOWS
 
 ON_A_CLUSTER = {"rest.address": "flink", "rest.port": "8081", "parallelism.default": "3"}
 
@@ -220,6 +221,12 @@ def test_each_operator_has_its_id_at_any_parallelism(*, spread: bool) -> None:
     nodes = graph(spread=spread)
     assert identify(Environment(nodes[-1], nodes[2])) == ["sql-Source-ticks-1", "sql-Calc-1", "sql-Calc-2"]
     assert [node.uid for node in nodes] == ["sql-Source-ticks-1", "parse", "sql-Calc-1", "sql-Calc-2"]
+
+
+def test_operators_of_other_windows_have_ids_of_their_own_and_no_other_operator_is_named_anew() -> None:
+    nodes = graph(spread=False)
+    given = identify(Environment(nodes[-1]), range(4, 5), FIRST_WINDOWS + 1)
+    assert given == ["sql-Source-ticks-1", "windows2-Calc-1", f"sql-Calc-{OF_FIRST_WINDOWS['Calc'] + 1}"]
 
 
 def unfinished(folder: Path, *metadata: str) -> JobState:

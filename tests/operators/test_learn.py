@@ -56,14 +56,19 @@ def test_learning_goes_on_from_the_window_before() -> None:
     assert [state_of(update).count for update in updates] == [1, 2, 3]
 
 
-def test_a_window_that_is_not_newer_is_counted_and_changes_nothing() -> None:
-    driven = Driven(learn())
-    first, second = decisions(1, 11)
-    feed(driven, [second])
-    before = dict(driven.keyed.values)
-    assert feed(driven, [first, second]) == []
-    assert driven.keyed.values == before
-    assert counts(driven)["already_learned"] == 2
+@pytest.mark.parametrize("user", ["u", None])
+def test_a_window_that_is_read_again_does_nothing(user: str | None) -> None:
+    first, second, third = decisions(1, 11, 21, user=user)
+    orphan = batches([reward_line(2, 9, ksuid(1, 99))])
+    once, driven = Driven(learn()), Driven(learn())
+    for batch in (first, *orphan, second, third):
+        feed(once, [batch])
+    feed(driven, [first, *orphan, second])
+    again = driven.restored(learn())
+    feed(again, [first, *orphan, second, third])
+    assert timeless([*driven.main, *again.main]) == timeless(once.main)
+    assert counts(driven) + counts(again) == counts(once)
+    assert driven.side["orphans"] + again.side["orphans"] == once.side["orphans"]
 
 
 def test_entities_do_not_share_what_they_learn() -> None:
@@ -76,7 +81,6 @@ def test_rows_without_entity_are_counted_and_not_learned() -> None:
     driven = Driven(learn())
     assert feed(driven, decisions(1, 2, user=None)) == []
     assert counts(driven)["no_entity"] == 2
-    assert driven.keyed.values == {}
 
 
 def test_orphans_go_to_their_side_output() -> None:

@@ -1,0 +1,202 @@
+"""What is read again when a release keeps its open windows in another form, stage by stage."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from unittest.mock import Mock
+
+import pytest
+from kafka.errors import KafkaConnectionError
+
+from lambda_learner.policy import Policies
+from operators.batch import batch_sql
+from operators.chunks import Chunk, KafkaChunk, chunk_from_json
+from operators.files import FileChunk, plan_folder
+from operators.follow import Follow
+from operators.join import join_sql
+from operators.kafka_client import Connection, TopicsSettings
+from operators.offsets import MAX_RECORDS, OffsetRange, Partition, ranges_since
+from operators.parse import Parser
+from operators.reading import Reading, ReadSettings
+from operators.rewind import WINDOWS, Rewind
+from operators.rows import ROW, clock_row, close_ms_of, row_again
+from operators.topics import Topics
+from tests.harness.cases import POLICY, T0_MS, T0_S, decision_line, ksuid, reward_line
+from tests.harness.fake_flink import Driven
+
+AFTER_MS = T0_MS + 30_000
+OTHER = Rewind(WINDOWS + 1, AFTER_MS, reach_ms=20_000)
+A, B = Partition("t", 0), Partition("t", 1)
+
+
+SQL = {1: "81681f14fe910004"}
+
+
+def test_another_sql_is_another_version_of_the_windows() -> None:
+    """If this fails, and a checkpoint of before does not fit any more (test_upgrade.py): raise WINDOWS."""
+    sql = " ".join(f"{join_sql('rows')} {batch_sql('joined')}".split())
+    assert hashlib.sha256(sql.encode()).hexdigest()[:16] == SQL[WINDOWS]
+
+
+def reading(train: Path | None = None) -> Reading:
+    parser = Parser(Policies({}, POLICY), max_message_bytes=10_000, max_clock_skew_ms=900_000)
+    return Reading(ReadSettings(parser, f"file:{train}" if train else None))
+
+
+def write(path: Path, *lines: bytes, second: int = 100) -> None:
+    path.write_bytes(b"".join(line + b"\n" for line in lines))
+    os.utime(path, (T0_S + second, T0_S + second))
+
+
+def parsed(given: Reading, chunk: Chunk) -> tuple[list[str], list[str], list[str]]:
+    """Rows, texts of counts, dead letters."""
+    texts = list(given.texts(chunk))
+    rows = [row for each in texts for row in each.rows.split(ROW) if row]
+    return rows, [each.counts for each in texts if each.counts], [one for each in texts for one in each.dead_letters]
+
+
+def test_of_lines_read_again_only_rows_of_windows_that_were_open_count(tmp_path: Path) -> None:
+    write(tmp_path / "a", decision_line(1), decision_line(11, 1), reward_line(12, 2, ksuid(11, 1)), b"{")
+    (chunk,) = plan_folder(str(tmp_path))
+    before, _, _ = parsed(reading(), chunk)
+    rows, counts, letters = parsed(reading(tmp_path / "train"), chunk._replace(again_after_ms=AFTER_MS))
+    assert [close_ms_of(row) > AFTER_MS for row in before] == [False, True, True]
+    assert rows == [row_again(row, AFTER_MS) for row in before[1:]]
+    assert (counts, letters) == ([], [])
+    assert not (tmp_path / "train").exists()
+
+
+def test_a_row_read_again_differs_in_its_time_alone(tmp_path: Path) -> None:
+    write(tmp_path / "a", decision_line(1))
+    (row,), _, _ = parsed(reading(), plan_folder(str(tmp_path))[0])
+    again = row_again(row, 0)
+    assert again is not None
+    assert (again[:14], again[14:27], again[27:]) == (row[:14], "0" * 13, row[27:])
+
+
+def test_a_row_that_moves_time_is_not_given_again() -> None:
+    assert row_again(clock_row(T0_MS), 0) is None
+
+
+# A followed folder.
+
+
+def chunks(texts: Sequence[str]) -> list[tuple[str, int | None]]:
+    """The names of files, and after what they are read again."""
+    found = [chunk_from_json(text) for text in texts]
+    return [(Path(each.path).name, each.again_after_ms) for each in found if isinstance(each, FileChunk)]
+
+
+@pytest.fixture
+def followed(tmp_path: Path) -> Driven:
+    """A folder of which all is read; a file came before any window could be open."""
+    for second, name in ((9, "old"), (10, "a"), (90, "b")):
+        write(tmp_path / name, b"1", second=second)
+    driven = Driven(Follow(str(tmp_path)))
+    driven.element(0, None)
+    return driven
+
+
+def test_files_are_read_again_once_and_before_what_is_new(followed: Driven, tmp_path: Path) -> None:
+    write(tmp_path / "new", b"1", second=5)
+    driven = followed.restored(Follow(str(tmp_path), rewind=OTHER))
+    assert chunks(driven.element(0, None)) == [("a", AFTER_MS), ("b", AFTER_MS), ("new", None)]
+    assert driven.element(0, None) == []
+    assert driven.restored(Follow(str(tmp_path), rewind=OTHER)).element(0, None) == []
+
+
+def test_a_release_with_the_same_windows_reads_nothing_again(followed: Driven, tmp_path: Path) -> None:
+    assert followed.restored(Follow(str(tmp_path))).element(0, None) == []
+
+
+def test_a_folder_without_files_is_of_the_windows_that_there_are(tmp_path: Path) -> None:
+    driven = Driven(Follow(str(tmp_path), rewind=OTHER))
+    driven.element(0, None)
+    write(tmp_path / "a", b"1")
+    assert chunks(driven.element(0, None)) == [("a", None)]
+    assert driven.restored(Follow(str(tmp_path), rewind=OTHER)).element(0, None) == []
+
+
+# Topics.
+
+
+@dataclass
+class Log:
+    """Two partitions; a record arrived at the time of its offset."""
+
+    records: dict[Partition, int] = field(default_factory=lambda: {A: 50_000, B: 40_000})
+    is_away: bool = False
+    consumer: Any = field(default_factory=Mock)
+
+    def partitions(self) -> list[Partition]:
+        return sorted(self.records)
+
+    def starts(self, partitions: Sequence[Partition], start: str) -> dict[Partition, int]:
+        return dict.fromkeys(partitions, 0)
+
+    def ends(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
+        return {each: self.records[each] for each in partitions}
+
+    def at_time(self, partitions: Sequence[Partition], time_ms: int) -> Mapping[Partition, int]:
+        if self.is_away:
+            raise KafkaConnectionError
+        return {each: min(time_ms, self.records[each]) for each in partitions}
+
+
+def covered(ranges: Sequence[OffsetRange]) -> dict[Partition, tuple[int, int]]:
+    """From where to where each partition is read; the ranges of each follow one another."""
+    found: dict[Partition, tuple[int, int]] = {}
+    for each in ranges:
+        start, end = found.get(Partition(each.topic, each.partition), (each.start, each.start))
+        assert end == each.start
+        found[Partition(each.topic, each.partition)] = start, each.end
+    return found
+
+
+def test_what_arrived_since_is_read_in_chunks_of_usual_size() -> None:
+    given = list(ranges_since(Log(), 10_000, {A: 50_000, B: 30_000}))
+    assert covered([each for ranges in given for each in ranges]) == {A: (10_000, 50_000), B: (10_000, 30_000)}
+    assert max(sum(each.end - each.start for each in ranges) for ranges in given) <= MAX_RECORDS
+
+
+def test_what_arrived_before_is_not_read_again() -> None:
+    assert list(ranges_since(Log(), 50_000, {A: 50_000, B: 40_000})) == []
+
+
+@pytest.fixture
+def log(monkeypatch: pytest.MonkeyPatch) -> Log:
+    found = Log()
+    monkeypatch.setattr("operators.topics.KafkaLog", lambda *_: found)
+    monkeypatch.setattr(Connection, "consumer", lambda *_: Mock())
+    return found
+
+
+def topics(rewind: Rewind = Rewind()) -> Topics:  # noqa: B008 - immutable
+    return Topics(TopicsSettings(Connection({}), ["t"]), rewind=rewind)
+
+
+def again_and_new(texts: Sequence[str]) -> tuple[dict[Partition, tuple[int, int]], dict[Partition, tuple[int, int]]]:
+    found = [each for each in map(chunk_from_json, texts) if isinstance(each, KafkaChunk)]
+    again = [one for each in found if each.again_after_ms == 30_000 for one in each.ranges]
+    new = [one for each in found if each.again_after_ms is None for one in each.ranges]
+    return covered(again), covered(new)
+
+
+def test_records_are_read_again_once_also_when_kafka_is_away_at_first(log: Log) -> None:
+    driven = Driven(topics())
+    for _ in range(5):
+        driven.element(0, None)
+    log.records |= {A: 50_003}
+    driven = driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000)))
+    log.is_away = True
+    assert driven.element(0, None) == []
+    log.is_away = False
+    again, new = again_and_new(driven.element(0, None))
+    assert again == {A: (10_000, 50_000), B: (10_000, 40_000)}
+    assert new == {A: (50_000, 50_003)}
+    assert driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000))).element(0, None) == []
