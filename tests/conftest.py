@@ -10,7 +10,7 @@ import os
 from hypothesis import HealthCheck, settings
 
 from tests.harness.s3_service import bucket_url, local_s3, s3, s3_of_session, s3_server
-from tests.harness.services import connectors, kafka, kafka_broker, kinesis, local_broker
+from tests.harness.services import connectors, kafka, kafka_broker, kinesis, local_broker, secured
 from tests.harness.spread import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 __all__ = [
@@ -26,6 +26,7 @@ __all__ = [
     "s3",
     "s3_of_session",
     "s3_server",
+    "secured",
 ]
 
 settings.register_profile("thorough", deadline=None, suppress_health_check=[HealthCheck.too_slow], max_examples=60)

@@ -13,16 +13,24 @@ from deploy.connectors import connectors_folder
 from deploy.services.found import service
 from deploy.services.kafka import Broker
 from deploy.services.process import ServiceError
+from tests.harness.secured import Secured
 
-__all__ = ["connectors", "kafka", "kafka_broker", "kinesis", "local_broker", "without"]
+__all__ = ["connectors", "kafka", "kafka_broker", "kinesis", "local_broker", "secured", "without"]
 
 
 @pytest.fixture(scope="session")
-def local_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker | ServiceError]:
+def secured(tmp_path_factory: pytest.TempPathFactory) -> Secured:
+    """How the session's own broker is reached over TLS."""
+    return Secured(tmp_path_factory.mktemp("secured"))
+
+
+@pytest.fixture(scope="session")
+def local_broker(secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker | ServiceError]:
     """A broker of the session's own, or why there is none."""
     try:
-        broker = Broker(tmp_path_factory.mktemp("kafka"))
+        broker = Broker(tmp_path_factory.mktemp("kafka"), secured.login())
         broker.start()
+        secured.add_user(broker)
     except ServiceError as error:
         yield error
         return

@@ -11,6 +11,7 @@ import pytest
 
 from deploy.services.kafka import Broker
 from tests.harness.endpoint import SENDERS, Clients, Endpoint
+from tests.harness.secured import Secured
 from tests.harness.topic import Message, make_topic, partition_of
 
 pytestmark = pytest.mark.services
@@ -33,9 +34,9 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(kafka_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(kafka_broker: Broker, secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Story:
     topic = make_topic(kafka_broker.address, PARTITIONS)
-    connection = {"bootstrap_servers": topic.servers}
+    connection = dict(secured.connection(kafka_broker, "SCRAM-SHA-512"))
     sink = {"kind": "kafka", "connection": connection, "topic": topic.name}
     endpoint = Endpoint(tmp_path_factory.mktemp("track"), sink)
     clients = Clients(endpoint)

@@ -24,6 +24,7 @@ from operators.files import plan_folder, read_chunk
 from tests.end_to_end.noisy import MODELS, STREAM, Noise, make_noise
 from tests.harness.compare import assert_identities
 from tests.harness.job import Finished, Job, Running
+from tests.harness.secured import Secured
 from tests.harness.topic import TestTopic, make_topic
 
 pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(900)]
@@ -53,12 +54,13 @@ def noise(tmp_path_factory: pytest.TempPathFactory) -> Noise:
 
 
 @pytest.fixture(scope="module")
-def story(noise: Noise, kafka_broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(noise: Noise, kafka_broker: Broker, secured: Secured, tmp_path_factory: pytest.TempPathFactory) -> Story:
     file_job = noise.job(tmp_path_factory.mktemp("file"))
     file_end = file_job.run()
     learned = seen(file_job)
     topic = make_topic(kafka_broker.address, PARTITIONS)
-    source = {"kind": "kafka", "connection": {"bootstrap_servers": topic.servers}, "topics": topic.name, "group": GROUP}
+    connection = secured.connection(kafka_broker, "SCRAM-SHA-512")
+    source = {"kind": "kafka", "connection": connection, "topics": topic.name, "group": GROUP}
     job = Job(tmp_path_factory.mktemp("topics"), noise.events, MODELS, STREAM, source=source)
     sending = send(topic, noise)
     next(sending)

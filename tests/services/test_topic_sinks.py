@@ -15,6 +15,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import ConfigResource
 
+from deploy.services.kafka import Broker
 from lambda_learner.events.accept import heartbeat_line
 from lambda_learner.publish.store import FolderStore
 from lambda_learner.retrain.requests import records
@@ -22,6 +23,7 @@ from operators.files import plan_folder, read_chunk
 from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, Noise, make_noise
 from tests.harness.feed import Folder
 from tests.harness.job import Coefficients, Job
+from tests.harness.secured import Secured
 
 pytestmark = [pytest.mark.cluster, pytest.mark.services, pytest.mark.timeout(900)]
 
@@ -48,10 +50,12 @@ class Story:
 
 
 @pytest.fixture(scope="module")
-def story(kafka: str, connectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+def story(kafka_broker: Broker, secured: Secured, connectors: Path, tmp_path_factory: pytest.TempPathFactory) -> Story:
+    kafka = kafka_broker.address
     noise = make_noise(tmp_path_factory.mktemp("noise") / "events", decisions=DECISIONS)
     folder = tmp_path_factory.mktemp("sent")
-    sinks = {"kafka": {"connection": {"bootstrap_servers": kafka}, "max_record_bytes": 100_000} | TOPICS}
+    connection = secured.connection(kafka_broker, "PLAIN")
+    sinks = {"kafka": {"connection": connection, "max_record_bytes": 100_000} | TOPICS}
     stream = {**STREAM, "sinks": sinks, "connectors": str(connectors)}
     job = Job(folder, folder / "events", ALL_MODELS, stream, follow=True)
     feed = Folder(job.events)
@@ -131,6 +135,12 @@ def same(value: Mapping[str, Any], expected: Coefficients) -> bool:
 def test_dropped_entities_have_no_value_any_more(story: Story) -> None:
     newest = dict(story.read["learned"])
     assert {key.partition("|")[0] for key, value in newest.items() if value is None and key} == {"model-1"}
+
+
+def test_the_password_is_in_nothing_that_the_job_has_written(story: Story) -> None:
+    written = {path: path.read_bytes() for path in story.job.folder.rglob("*") if path.is_file()}
+    assert {path.suffix for path in written} >= {".err", ".out"}
+    assert [path for path, text in written.items() if b"w\xc3\xb6rd" in text or b"w\xf6rd" in text] == []
 
 
 def test_each_state_of_an_entity_was_sent_once(story: Story) -> None:
