@@ -4,7 +4,7 @@
 #   make bench    the measurements                    make pure    the tests that need neither Java nor servers
 #   make wheel    what a cluster gets, in dist/       make test-cluster   the job on a cluster of processes
 #   make test-faults   random schedules of faults on the real job, some two minutes each (FAULT_SEEDS='3 17', random)
-#   make audit    known vulnerabilities of the dependencies, as pypi.org tells them
+#   make audit    known vulnerabilities of the dependencies, as pypi.org tells them; each run of CI begins with it
 #   make connectors   Flink's connectors, for sinks to Kafka, by Maven (PROFILE=kinesis: that for Kinesis too)
 #   make demo-kafka   all parts live: Kafka, S3, track, run, retrain, and an app that learns; needs Maven, no Docker
 # PYTHON names the Python 3.11 to use; by default the first one found.
@@ -66,13 +66,12 @@ wheel: $(VENV)/.installed
 	@printf '==> dist/: the wheel that a cluster gets\n'
 	@$(BIN)/python -m pip wheel . --no-deps --quiet --wheel-dir dist
 
-audit: $(VENV)/.installed
+audit: $(VENV)/.installed-dev
 	@printf '==> known vulnerabilities of what is installed, which pypi.org tells\n'
-	@$(BIN)/python -m venv .venv-audit && .venv-audit/bin/python -m pip install --quiet 'pip-audit>=2.10,<3'
-	@.venv-audit/bin/pip-audit --strict --skip-editable --path $(wildcard $(VENV)/lib/python3.11/site-packages)
+	@$(BIN)/python -m deploy.audit
 
 clean:
-	rm -rf $(VENV) .venv-audit .venv-improveai .venv-improveai.lock out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
+	rm -rf $(VENV) .venv-improveai .venv-improveai.lock out build dist *.egg-info .hypothesis .mypy_cache .pytest_cache .ruff_cache
 
 # Flink needs Java 17 or 21. A machine without one gets a Java 21 runtime inside .venv.
 java: $(VENV)/.installed
