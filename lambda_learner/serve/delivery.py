@@ -20,7 +20,8 @@ __all__ = ["Answer", "Endpoint", "Pauses", "Verdict"]
 Verdict: TypeAlias = Literal["delivered", "refused", "again"]
 
 _OK: Final = 200
-_TRY_AGAIN: Final = (408, 429)  # too slow and too many: the event itself is not at fault
+# The event itself is not at fault: a key that has expired, a proxy that does not know the endpoint, too slow, too many.
+_TRY_AGAIN: Final = (401, 403, 404, 407, 408, 429)
 _ANSWER_BYTES: Final = 65_536  # what is read of an answer; more ends the connection
 _MESSAGE_CHARACTERS: Final = 300
 FIRST_PAUSE_S: Final = 0.5
@@ -37,7 +38,7 @@ class Answer(NamedTuple):
 
     @property
     def verdict(self) -> Verdict:
-        """Only 200 is delivered, only a 4xx refused; what else came, a redirect too, may change."""
+        """Only 200 is delivered, only a 4xx about the event refused; what else came, a redirect too, may change."""
         if self.status == _OK:
             return "delivered"
         is_refusal = 400 <= self.status < 500 and self.status not in _TRY_AGAIN  # noqa: PLR2004 - the class of 4xx
@@ -123,7 +124,7 @@ def _retry_after_s(header: str | None) -> float:
         return 0.0
     try:
         return float(urllib3.Retry().parse_retry_after(header))
-    except (InvalidHeader, OverflowError):
+    except (InvalidHeader, OverflowError, ValueError):  # the last of a year or a number with too many digits
         return 0.0
 
 

@@ -33,7 +33,7 @@ class LiveBase:
         """Name the model; nothing is read yet. `now_ms` gives the wall clock's time."""
         self._store, self._model, self._now_ms = store, model, now_ms
         self._log = BaseLog()
-        self._read_until_ms: int | None = None  # up to when the log is complete
+        self._read_ms: int | None = None  # the log is complete for READ_AHEAD_MS from then on
         self._loaded: OffsetModel | None = None
 
     def current(self, kind: Kind) -> OffsetModel | None:
@@ -42,9 +42,9 @@ class LiveBase:
         BucketError if the log or a base's file cannot be read; the next call tries again.
         """
         now_ms = self._now_ms()
-        if self._read_until_ms is None or now_ms >= self._read_until_ms:
+        if self._read_ms is None or not 0 <= now_ms - self._read_ms < READ_AHEAD_MS:  # a clock may be set back
             self._log = read_base_log(self._store, self._model)
-            self._read_until_ms = now_ms + READ_AHEAD_MS
+            self._read_ms = now_ms
         entry = self._log.of_kind(kind).active_at(now_ms)
         if entry is None:
             return None

@@ -9,11 +9,13 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, NamedTuple
 from weakref import WeakSet
 
 from lambda_learner.serve.outbox import Outbox, OutboxFull, Refused
+from lambda_learner.serve.outbox_file import OutboxError
 from lambda_learner.serve.sender import Sender
 
 __all__ = ["FLUSH_S", "Counts", "Mailbox"]
@@ -21,6 +23,7 @@ __all__ = ["FLUSH_S", "Counts", "Mailbox"]
 _LOG = logging.getLogger(__name__)
 FLUSH_S: Final = 5.0  # of a `close`, and so of the end of a program that calls none
 _DROPPED_LOG_S: Final = 60.0
+_REOPEN_S: Final = 10.0  # a file that fails is not tried at every call, as that may take seconds
 _POLL_S: Final = 0.1  # how often `flush` looks whether another process has sent what waits
 
 
@@ -53,6 +56,7 @@ class Mailbox:
         self._path, self._make_outbox, self._make_sender = path, outbox, sender
         self._lock = threading.Lock()
         self._open: _Open | None = None
+        self._failed, self._failed_s = "", -_REOPEN_S
         self._is_closed = False
         self._dropped, self._dropped_log_s = 0, -_DROPPED_LOG_S
         _MAILBOXES.add(self)
@@ -61,10 +65,10 @@ class Mailbox:
 
     def put(self, body: bytes) -> None:
         """Queue an event, or drop it; RuntimeError when closed."""
-        outbox, sender = self._opened()
         try:
+            outbox, sender = self._opened()
             outbox.append(body)
-        except (OutboxFull, sqlite3.Error) as error:
+        except (OutboxError, OutboxFull, sqlite3.Error) as error:  # the first in a child that cannot open the file
             self._drop(1, str(error))
         else:
             sender.wake()
@@ -80,10 +84,9 @@ class Mailbox:
         atexit.unregister(self.close)
         if was_open is None:
             return
-        try:
+        with suppress(sqlite3.Error):  # of a file that fails, as `put` has said
             _flush(was_open, timeout_s)
-        finally:
-            left = was_open.sender.stop(timeout_s)
+        left = was_open.sender.stop(timeout_s)
         if left and self._path is None:
             self._drop(left, "the queue in memory ends")
         elif left:
@@ -130,9 +133,19 @@ class Mailbox:
                 message = "the tracker is closed: make another"
                 raise RuntimeError(message)
             if self._open is None:
-                outbox = self._make_outbox()
+                outbox = self._made_outbox()
                 self._open = _Open(outbox, self._make_sender(outbox))
             return self._open
+
+    def _made_outbox(self) -> Outbox:
+        """A new one; OutboxError, and the same again for some seconds, when the file cannot be used."""
+        if time.monotonic() - self._failed_s < _REOPEN_S:
+            raise OutboxError(self._failed)
+        try:
+            return self._make_outbox()
+        except OutboxError as error:
+            self._failed, self._failed_s = str(error), time.monotonic()
+            raise
 
     def _drop(self, number: int, reason: str) -> None:
         with self._lock:

@@ -26,7 +26,7 @@ from lambda_learner.serve.outbox_file import LOG_BYTES, OutboxError, Sync, conne
 __all__ = ["Outbox", "OutboxFull", "Refused", "Waiting"]
 
 _LOG = logging.getLogger(__name__)
-MAX_REFUSED: Final = 1_000  # enough to see what is wrong, and to send again after a wrong key
+MAX_REFUSED: Final = 1_000  # enough to see what is wrong
 _UNMEASURED_SHARE: Final = 8  # measuring is a third of an append's cost, so it is done when it may matter
 _REFUSED_SHARE: Final = 4  # refused events take at most a fourth of the room
 # Keeps the newest refused events, so many and of so many bytes.

@@ -36,7 +36,8 @@ class Tracker:
 
     A call checks its arguments as the endpoint would and raises TypeError or ValueError; the network raises nothing.
     When the queue is full or its disk fails, the new event is dropped, counted and logged: an app is not stopped by
-    its own measurements. What the endpoint refuses (a 4xx but 408 and 429) is set aside: `refused`.
+    its own measurements. An event that the endpoint refuses (a 4xx that is not about a key, an address or load) is
+    set aside: `refused`.
 
     With a file as queue, what waits when the process ends, kill -9 too, is sent by the next Tracker on it. Processes
     may share the file if they report to the same endpoint with the same key: one of them sends for all, another takes

@@ -136,6 +136,15 @@ def test_the_log_is_read_once_a_minute_and_a_file_once(bases: Bases, monkeypatch
     assert of_bases == [LOG, "models/base/movies/b1.xgb.gz", LOG]
 
 
+def test_a_clock_that_was_ahead_keeps_no_base_from_being_seen(bases: Bases) -> None:
+    ranker = bases.ranker()
+    bases.now_ms = NOW_MS + 3_600_000
+    assert scores(ranker, NOBODY).tolist() == [0.0] * 3
+    first = bases.put("b1", active_from_ms=NOW_MS)
+    bases.now_ms = NOW_MS
+    assert scores(ranker, NOBODY).tolist() == list(first)
+
+
 @pytest.mark.parametrize("damaged", [LOG, "models/base/movies/b2.xgb.gz"])
 def test_the_last_good_base_is_kept_over_damage_and_left_when_it_is_healed(
     bases: Bases, damaged: str, caplog: pytest.LogCaptureFixture

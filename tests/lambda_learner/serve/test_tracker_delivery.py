@@ -101,7 +101,7 @@ def test_the_endpoints_wish_to_wait_is_honoured(status: int) -> None:
     assert server.copies() == once(ids)
 
 
-@pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 429, 202, 204, 307])
+@pytest.mark.parametrize("status", [500, 502, 503, 504, 401, 403, 404, 408, 429, 202, 204, 307])
 def test_what_may_pass_is_tried_again(status: int) -> None:
     server = TrackEndpoint(replies(Reply(status, b"")))
     with server, tracking(server, connections=1) as tracker:
@@ -127,7 +127,7 @@ def test_a_refused_event_is_set_aside_and_the_others_arrive(queue: Path | None) 
 
 
 def test_refused_events_are_sent_again_on_request(queue: Path | None) -> None:
-    server = TrackEndpoint(replies(*[refusal(403, "x-api-key must be known")] * 5))
+    server = TrackEndpoint(replies(*[refusal(400, "model must be one that is known")] * 5))
     with server, tracking(server, queue) as tracker:
         ids = track(tracker, 5)
         assert tracker.flush(LONG_S)

@@ -54,6 +54,28 @@ print(*ids, sep="\\n", flush=True)
 """
 
 
+# The child can open no file at first; an app is not stopped by its own measurements.
+WITHOUT_FILE = """
+import os, resource, sys
+from lambda_learner.serve import Tracker
+tracker = Tracker("songs", "http://127.0.0.1:9/", queue=sys.argv[1])
+child = os.fork()
+if child == 0:
+    most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, most[1]))
+    tracker.track("a", ["a"])
+    resource.setrlimit(resource.RLIMIT_NOFILE, most)
+    tracker.track("b", ["b"])  # not tried again yet
+    tracker._mailbox._failed_s = float("-inf")
+    tracker.track("c", ["c"])
+    assert (tracker.counts.dropped, tracker.counts.waiting) == (2, 1), tracker.counts
+    os._exit(0)
+assert os.waitpid(child, 0)[1] == 0
+tracker.close(0)
+print("done")
+"""
+
+
 def app(url: str, queue: Path, number: int, threads: int = 1) -> subprocess.Popen[str]:
     command = [sys.executable, "-c", APP, url, str(queue), str(number), str(threads)]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -213,3 +235,10 @@ tracker.close(0)
         send_what_is_left(server, tmp_path / "queue")
     assert server.copies() == Counter([done.stdout.strip()])
     assert "1 events wait in" in done.stderr
+
+
+def test_a_child_that_cannot_open_the_file_drops_its_events_and_goes_on(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", WITHOUT_FILE, str(tmp_path / "queue.db")]
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=LONG_S, check=False)
+    assert ended.stdout == "done\n", ended.stderr
+    assert "events are dropped, 1 so far: queue" in ended.stderr
