@@ -54,10 +54,11 @@ def dotted(path: KeyPath) -> str:
 
 
 def shown(value: object) -> str:
-    """A wrong value as a message shows it: short, whatever it holds."""
-    return _SHORT.repr(value)
+    """A wrong value as a message shows it: short, whatever it holds, without user and password of an address."""
+    return _SHORT.repr(_CREDENTIALS.sub("://…@", value) if isinstance(value, str) else value)
 
 
+_CREDENTIALS = re.compile("://.*@", re.DOTALL)
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = 80  # characters
 _SHORT.maxlevel = 2

@@ -79,13 +79,15 @@ def _url(host: str, port: int) -> str:
 
 def _serve(app: App, listening: socket.socket) -> None:
     """Serve until a signal asks to end, and then the requests that have begun."""
+    server = uvicorn.Server(server_config(app))
 
-    def ignore(_number: int, _frame: FrameType | None) -> None:
-        """The server's own handlers end it; afterwards it raises the signal again, which must not end the process."""
+    def end(_number: int, _frame: FrameType | None) -> None:
+        """For a signal before the server has its own handlers; afterwards it raises it again, which changes nothing."""
+        server.should_exit = True
 
-    before = {number: signal.signal(number, ignore) for number in (signal.SIGINT, signal.SIGTERM)}
+    before = {number: signal.signal(number, end) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
-        uvicorn.Server(server_config(app)).run(sockets=[listening])
+        server.run(sockets=[listening])
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

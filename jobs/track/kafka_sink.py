@@ -115,12 +115,20 @@ class KafkaTopic:
         producer = self._reach(now_ms)
         if producer is None:
             return
-        line = heartbeat_line(now_ms)[:-1]
         for partition in self._partitions:
             self._sent_ms.setdefault(partition, now_ms)
-            sent = producer.send(self._topic, line, partition=partition, timestamp_ms=now_ms)
-            sent.add_callback(partial(self._heard, partition))
-            sent.add_errback(partial(self._not_heard, partition))
+            try:
+                self._send_heartbeat(producer, partition, now_ms)
+            except KafkaError as error:  # the topic is not there any more
+                self._not_heard(partition, error)
+                self._problem = self._failed[partition]
+                return
+
+    def _send_heartbeat(self, producer: KafkaProducer, partition: int, now_ms: int) -> None:
+        line = heartbeat_line(now_ms)[:-1]
+        sent = producer.send(self._topic, line, partition=partition, timestamp_ms=now_ms)
+        sent.add_callback(partial(self._heard, partition))
+        sent.add_errback(partial(self._not_heard, partition))
 
     def _heard(self, partition: int, _: object) -> None:
         self._sent_ms.pop(partition, None)

@@ -91,7 +91,8 @@ class KinesisStream:
         """Send until all is taken or refused."""
         while self._records:
             self._put()
-            self._sleep(self.wait_ms(self._clock_ms()) / 1000 if self._records else 0)
+            due_ms = min((record.due_ms for record in self._records), default=0)  # no heartbeat is due any more
+            self._sleep(min(max(due_ms - self._clock_ms(), 0), BEAT_MS) / 1000)
 
     def _put(self) -> None:
         """Send what is due; when a whole call fails, the others of this round wait too."""

@@ -108,3 +108,11 @@ def test_a_password_that_is_written_nevertheless_is_not_shown(loaded: Load, sink
     found = problems(loaded, sink)
     assert found
     assert "hunter2" not in " ".join(found)
+
+
+@pytest.mark.parametrize("user", ["me:secret", "me:" + "secret/" * 20, "secret"])
+def test_a_password_in_an_address_is_not_shown(loaded: Load, user: str) -> None:
+    (problem,) = problems(loaded, f"kind: kinesis, stream: s, endpoint: 'http://{user}@host:1'")
+    assert "got 'http" in problem
+    assert "host:1" in problem
+    assert "secret" not in problem

@@ -209,6 +209,19 @@ def test_without_its_topic_events_are_refused(opened: Callable[[], Opened], kafk
     assert "no topic events" in str(storage.storage.beat(NOW_MS))
 
 
+def test_a_topic_that_goes_while_heartbeats_are_sent_is_a_problem_until_it_is_back(
+    opened: Callable[[], Opened], kafka_there: Kafka
+) -> None:
+    storage = opened().storage
+    kafka_there.producer.room = 1
+    assert "the topic is gone" in str(storage.beat(NOW_MS))
+    kafka_there.producer.acknowledge()
+    kafka_there.producer.room = 1_000
+    assert storage.beat(NOW_MS + BEAT_MS) is None
+    kafka_there.producer.acknowledge()
+    assert storage.beat(NOW_MS + 2 * BEAT_MS) is None
+
+
 def test_a_topic_that_goes_while_events_are_sent_leaves_none_unanswered(
     opened: Callable[[], Opened], kafka_there: Kafka
 ) -> None:

@@ -73,12 +73,14 @@ class Opened:
     now_ms: int = NOW_MS
 
     def __post_init__(self) -> None:
+        self.slept: list[float] = []
         self.waiting = WaitingEvents()
         self.waiting.open()
         self.storage = KinesisStream("events", self.client, clock_ms=lambda: self.now_ms, sleep=self.sleep)
         self.storage.open(self.waiting.answer, NOW_MS)
 
     def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
         self.now_ms += max(int(seconds * 1000), 1)
 
     def store(self, *keys: str, line: bytes = b"{}\n") -> list[Waiting]:
@@ -255,6 +257,15 @@ def test_closing_answers_everything(opened: Opened, throttled: set[str]) -> None
     assert second.stored.result(0) is None
     assert first.stored.done()
     assert (first.stored.exception(0) is None) == (not throttled)
+
+
+def test_closing_waits_between_two_calls(opened: Opened) -> None:
+    opened.client.throttled = {"a"}
+    opened.store("a")
+    began, opened.slept = len(opened.client.calls), []
+    opened.storage.close(opened.now_ms)
+    assert len(opened.client.calls) - began < 10
+    assert min(opened.slept[:-1]) > 0
 
 
 def test_the_sink_comes_back_when_a_pause_is_over(opened: Opened) -> None:

@@ -11,8 +11,10 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+import uvicorn
 
-from jobs.track.command import listen
+from jobs.track.app import App, Rules
+from jobs.track.command import _serve, listen
 from jobs.track.event_folder import TrackError
 from jobs.track.part import Part
 from lambda_learner.events import Decision, Heartbeat, Reward, decode
@@ -21,6 +23,7 @@ from operators.files import Line, event_files, plan_folder, read_chunk
 from tests.harness.endpoint import SENDERS, Clients, Endpoint
 from tests.harness.feed import now_ms
 from tests.harness.job import start
+from tests.jobs.track.conftest import MAX_BYTES, MemorySink
 
 ROTATION = {"rotate_after": "1 s"}
 
@@ -110,6 +113,18 @@ def test_an_answer_is_sent_at_once_though_it_is_two_writes() -> None:
         accepted, _ = listening.accept()
         with accepted:
             assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
+def test_a_signal_before_the_server_has_its_handlers_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = uvicorn.Server.run
+
+    def signalled(server: uvicorn.Server, sockets: list[socket.socket]) -> None:
+        signal.raise_signal(signal.SIGTERM)
+        run(server, sockets)
+
+    monkeypatch.setattr(uvicorn.Server, "run", signalled)
+    with listen("127.0.0.1", 0) as listening:
+        _serve(App(MemorySink(), Rules("strict", MAX_BYTES, 900_000)), listening)
 
 
 def test_an_address_that_is_not_of_this_machine_is_told() -> None:
