@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
+from deploy.services import lifeline
+
 __all__ = ["Process", "ServiceError", "cache_folder", "listens", "run"]
 
 START_SECONDS: Final = 90.0  # a JVM on a machine that has much else to do
@@ -50,7 +52,10 @@ def run(command: Sequence[str], folder: Path, what: str) -> None:
 
 
 class Process:
-    """One command that serves until it is stopped; it may be started again. Its output goes to a file."""
+    """One command that serves until it is stopped; it may be started again. Its output goes to a file.
+
+    It ends with the process that started it, also where that is killed.
+    """
 
     def __init__(
         self, command: Sequence[str], folder: Path, *, ready: Callable[[str], bool], environ: Mapping[str, str]
@@ -72,6 +77,7 @@ class Process:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # an interrupt of the tests is not one of the service
             )
+        lifeline.hold(self._process.pid)
         deadline = time.monotonic() + START_SECONDS
         while not self._ready(text := self._log.read_text(errors="replace")):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -88,12 +94,14 @@ class Process:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 self.kill()
+            lifeline.release(self._process.pid)
 
     def kill(self) -> None:
         """End it at once, without a chance to tidy up."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
+            lifeline.release(self._process.pid)
 
     @property
     def pid(self) -> int:

@@ -11,6 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
+from deploy.services import lifeline
+
 __all__ = ["Part", "PartEnded"]
 
 STOP_SECONDS: Final = 40.0  # of a job that cancels, or a worker in the middle of a tree; then it is killed
@@ -29,7 +31,8 @@ class PartEnded(RuntimeError):
 class Part:
     """`lambda-learner COMMAND …` while the context lasts. Its output goes to NAME.out, what it says to NAME.log.
 
-    A terminal's interrupt does not reach it: it is ended in its turn, and what it has started with it.
+    A terminal's interrupt does not reach it: it is ended in its turn, and what it has started with it. It ends as well
+    when the process that started it is killed.
     """
 
     def __init__(self, name: str, arguments: Sequence[str], folder: Path) -> None:
@@ -48,6 +51,7 @@ class Part:
                 stderr=log,
                 start_new_session=True,
             )
+        lifeline.hold(self._process.pid)
         return self
 
     def __exit__(
@@ -72,11 +76,11 @@ class Part:
     def stop(self) -> None:
         """Ask it to end, and end it with all its children when it does not; idempotent."""
         assert self._process is not None
-        if self._process.poll() is not None:
-            return
-        self._process.send_signal(signal.SIGTERM)
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)  # the session that it began, under its own id
-            self._process.wait()
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGTERM)
+            try:
+                self._process.wait(STOP_SECONDS)
+            except subprocess.TimeoutExpired:
+                os.killpg(self._process.pid, signal.SIGKILL)  # the session that it began, under its own id
+                self._process.wait()
+        lifeline.release(self._process.pid)
