@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
+
+# Numba looks `print` up in its module, and a worker process of PyFlink has put another there, which is not found so.
+vars(sys.modules[print.__module__]).setdefault(print.__name__, print)
 
 try:
     from numba import njit  # type: ignore[import-untyped]
