@@ -5,7 +5,7 @@
 #   make wheel    what a cluster gets, in dist/       make test-cluster   the job on a cluster of processes
 #   make test-faults   random schedules of faults on the real job, some two minutes each (FAULT_SEEDS='3 17', random)
 #   make audit    known vulnerabilities of the dependencies, as pypi.org tells them; each run of CI begins with it
-#   make connectors   Flink's connectors, for sinks to Kafka, by Maven (PROFILE=kinesis: that for Kinesis too)
+#   make connectors   Flink's connectors, for sinks to Kafka and checkpoints in S3, by Maven (PROFILE=kinesis: that for Kinesis too)
 #   make demo-kafka   all parts live: Kafka, S3, track, run, retrain, and an app that learns; needs Maven, no Docker
 # PYTHON names the Python 3.11 to use; by default the first one found.
 
@@ -29,9 +29,11 @@ demo-kafka: $(VENV)/.installed-services java
 	@printf '==> demo of all parts on Kafka and S3, some four minutes\n'
 	@$(BIN)/python -m jobs.demo_kafka
 
+# BLAS on one thread, as there are two workers: its idle threads spin. Bytecode is kept: of the tests too.
 test: lint java
 	@printf '==> pytest\n'
-	@HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 --ignore tests/cluster --ignore tests/faults
+	@PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 \
+	  --ignore tests/cluster --ignore tests/faults
 
 test-cluster: $(VENV)/.installed-dev java
 	@printf '==> pytest of what needs a Flink cluster, some minutes\n'

@@ -32,6 +32,7 @@ __all__ = [
     "PlainName",
     "Positive",
     "Region",
+    "S3Url",
     "SecondsMs",
     "Text",
     "TickMs",
@@ -83,6 +84,13 @@ def _bucket(url: str) -> str:
         message = "not of the form file:PATH or s3://BUCKET/PREFIX"
         raise ValueError(message)
     return f"file:{path}"
+
+
+def _s3(url: str) -> str:
+    if not url.startswith(SCHEME):
+        message = f"not of the form {SCHEME}BUCKET/PREFIX"
+        raise ValueError(message)
+    return str(parse_address(url))
 
 
 def _folder(path: str) -> str:
@@ -147,6 +155,7 @@ BucketUrl = Annotated[
     AfterValidator(_bucket),
     Field(description="file:PATH, such as file:bucket/models, for a folder, or s3://BUCKET/PREFIX"),
 ]
+S3Url = Annotated[str, AfterValidator(_s3), Field(description="s3://BUCKET/PREFIX")]
 Endpoint = Annotated[str, AfterValidator(check_endpoint), Field(description="http://HOST:PORT or https://HOST")]
 Region = Annotated[str, AfterValidator(check_region), Field(description="the name of a region, such as eu-west-1")]
 EntityPaths = Annotated[

@@ -12,7 +12,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
 from config.bridge import Bridge
-from config.bucket import Bucket
+from config.bucket import Bucket, shows_no_credentials
 from config.kinds import (
     MAX_PARALLELISM,
     AtLeastOne,
@@ -27,6 +27,7 @@ from config.kinds import (
     NonNegative,
     PlainName,
     Positive,
+    S3Url,
     SecondsMs,
     Text,
     TickMs,
@@ -64,6 +65,7 @@ class Stream(Section):
     parallelism: Annotated[int, Field(ge=1, le=MAX_PARALLELISM, description="an integer from 1 to 128")] = 1
     python_mode: Annotated[Literal["thread", "process"], Field(description="thread or process")] = "thread"
     state: Folder = "state"  # checkpoints, dead letters and counters
+    checkpoints: S3Url | None = None  # instead of the state folder; `Settings.checkpoints` has its server too
     max_clock_skew_ms: Duration = 900_000
     max_message_bytes: AtLeastOne = 1_024_000
     shards: Annotated[int, Field(ge=1, le=256, description="an integer from 1 to 256")] = 4
@@ -71,6 +73,11 @@ class Stream(Section):
     archive: Annotated[bool, Field(description="true or false")] = True
     sinks: Sinks = Sinks()
     connectors: Folder = "deploy/connectors/lib"  # the jars of Flink's connectors, for what needs one
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shows_no_credentials(cls, value: object) -> object:
+        return shows_no_credentials(value)
 
 
 class Reward(Section):
@@ -171,6 +178,11 @@ class Settings(Section):
     @classmethod
     def _no_models_are_none(cls, value: object) -> object:
         return {} if value is None else value
+
+    @property
+    def checkpoints(self) -> str | None:
+        """The address of the job's checkpoints in S3, on the server of the buckets unless it names one; None: local."""
+        return None if self.stream.checkpoints is None else self.bucket.on_server(self.stream.checkpoints)
 
     def model_for(self, name: str) -> Model:
         """The settings of a model; those of a model that the file does not name are the defaults."""

@@ -8,27 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Any, Final
 
 from py4j.protocol import Py4JJavaError
 
+from jobs.checkpoint_place import Place, place_of
 from jobs.job_state import StateError
+from lambda_learner.publish.errors import StoreError
 
-__all__ = ["SCHEME", "problem_of", "reopen_parts", "whole_checkpoint"]
+__all__ = ["problem_of", "reopen_parts", "whole_checkpoint"]
 
-SCHEME: Final = "file://"
 _STATES: Final = ("getManagedKeyedState", "getRawKeyedState", "getManagedOperatorState", "getRawOperatorState")
 _KINDS: Final = ("KeyGroupsStateHandle", "KeyGroupsSavepointStateHandle", "OperatorStreamStateHandle")
 _UUID: Final = rb"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _OPEN_PART: Final = re.compile(rb"(\.(part-" + _UUID + rb"-\d+)\.inprogress\." + _UUID + rb")")
 
 
-def whole_checkpoint(found: Sequence[str], gateway: Any) -> tuple[str, list[str]]:
+def whole_checkpoint(found: Sequence[str], places: Sequence[Place], gateway: Any) -> tuple[str, list[str]]:
     """The first of these that is whole, and what is wrong with those before it; StateError without any."""
     problems: list[str] = []
     for each in found:
-        problem = problem_of(Path(each.removeprefix(SCHEME)), gateway)
+        problem = problem_of(each, place_of(each, places), gateway)
         if problem is None:
             return each, problems
         problems.append(f"checkpoint {each} is damaged: {problem}")
@@ -38,38 +39,36 @@ def whole_checkpoint(found: Sequence[str], gateway: Any) -> tuple[str, list[str]
     raise StateError(message)
 
 
-def problem_of(checkpoint: Path, gateway: Any) -> str | None:
+def problem_of(checkpoint: str, place: Place, gateway: Any) -> str | None:
     """What is wrong with a checkpoint; None when it is whole. Costs a second at most."""
     try:
-        metadata = _metadata(checkpoint / "_metadata", gateway.jvm)
-    except Py4JJavaError as error:
-        return f"its _metadata cannot be read ({error.java_exception.toString()})"
+        metadata = _metadata(checkpoint, place.read(f"{place.key(checkpoint)}/_metadata") or b"", gateway.jvm)
+    except (Py4JJavaError, StoreError) as error:
+        reason = error.java_exception.toString() if isinstance(error, Py4JJavaError) else error
+        return f"its _metadata cannot be read ({reason})"
+    sizes = place.files()
     for path, size in _files(metadata):
-        held = path.stat().st_size if path.exists() else None
+        held = sizes.get(place.key_of_path(path))
         if held != size:
-            return f"{path.name} has {'gone' if held is None else f'{held:,} bytes'}, not {size:,}"
+            return f"{PurePath(path).name} {'is gone' if held is None else f'has {held:,} bytes, not {size:,}'}"
     return None
 
 
-def _metadata(path: Path, jvm: Any) -> Any:
-    flink, io = jvm.org.apache.flink.runtime.checkpoint, jvm.java.io
-    stream = io.DataInputStream(io.FileInputStream(str(path)))
-    try:
-        loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
-        return flink.Checkpoints.loadCheckpointMetadata(stream, loader, str(path.parent))
-    finally:
-        stream.close()
+def _metadata(checkpoint: str, data: bytes, jvm: Any) -> Any:
+    stream = jvm.java.io.DataInputStream(jvm.java.io.ByteArrayInputStream(data))
+    loader = jvm.java.lang.Thread.currentThread().getContextClassLoader()
+    return jvm.org.apache.flink.runtime.checkpoint.Checkpoints.loadCheckpointMetadata(stream, loader, checkpoint)
 
 
-def _files(metadata: Any) -> Iterator[tuple[Path, int]]:
-    """The files of all states, with their sizes; what is in _metadata itself is in no file."""
+def _files(metadata: Any) -> Iterator[tuple[str, int]]:
+    """The paths of the files of all states, with their sizes; what is in _metadata itself is in no file."""
     for operator in _each(metadata.getOperatorStates()):
         for subtask in _each(operator.getStates()):
             for kind in _STATES:
                 for handle in _each(getattr(subtask, kind)()):
                     stream = _stream(handle)
                     if stream is not None and stream.maybeGetPath().isPresent():
-                        yield Path(stream.maybeGetPath().get().getPath()), int(stream.getStateSize())
+                        yield str(stream.maybeGetPath().get().getPath()), int(stream.getStateSize())
 
 
 def _each(collection: Any) -> Iterator[Any]:
@@ -84,15 +83,15 @@ def _stream(handle: Any) -> Any:
     return handle.getDelegateStateHandle() if handle.getClass().getSimpleName() in _KINDS else None
 
 
-def reopen_parts(checkpoint: str, outputs: Path) -> int:
+def reopen_parts(checkpoint: str, place: Place, outputs: Path) -> int:
     """Give part files that were open at a checkpoint their names of then, so that their sink can go on there; how many.
 
     The sink's state names them; it would not find those that were completed since, and fail.
     """
     completed = {path.name: path for path in outputs.rglob("part-*")}
     reopened = 0
-    for file in Path(checkpoint.removeprefix(SCHEME)).iterdir():
-        for hidden, name in _OPEN_PART.findall(file.read_bytes()):
+    for key in (key for key in place.files() if key.startswith(f"{place.key(checkpoint)}/")):
+        for hidden, name in _OPEN_PART.findall(place.read(key) or b""):
             whole = completed.pop(name.decode(), None)
             if whole is not None:
                 whole.rename(whole.with_name(hidden.decode()))

@@ -15,18 +15,21 @@ from config.load import ConfigError, load
 from config.settings import Settings
 from config.source import FileSource
 from config.warnings import warnings_of
-from jobs.cluster_options import RESTORE_FROM, options_of
+from jobs.checkpoint_place import place_of
+from jobs.checkpoints import reopen_parts
+from jobs.cluster_options import RESTORE_FROM, options_of, warnings_of_cluster
+from jobs.cluster_state import Chosen, newest_state
 from jobs.connectors import add_jars, jars_of
 from jobs.job_state import JobState, StateError
 from jobs.replay import is_replay
 from jobs.run import RunOptions, Start, decide, input_of, plan_of
-from jobs.submitted import FINISHED, Submitted, refuse_if_running
+from jobs.sent import own_wheel, sent_with_wheel
+from jobs.submitted import Submitted, refuse_if_running
 from lambda_learner.publish.errors import BucketError
 
-__all__ = ["main", "newest_state", "submit", "with_whole_paths"]
+__all__ = ["main", "submit", "with_whole_paths"]
 
 BAD_USAGE = 2  # exit code
-SAVEPOINTS = "savepoints"  # the folder in the state folder where a savepoint is looked for, if -s names none
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -55,12 +58,16 @@ def submit(settings: Settings, *, fresh: bool, take_over: bool) -> Submitted:
     if fresh and RESTORE_FROM in given:
         message = f"--fresh learns anew, but -s goes on from {given[RESTORE_FROM]}: leave out one of them"
         raise StateError(message)
-    state = JobState(Path(settings.stream.state))
+    for warning in warnings_of_cluster(_address(given)):
+        _say(f"warning: {warning}")
+    state = JobState(Path(settings.stream.state), settings.checkpoints)
     with state.locked():
         ended = refuse_if_running(state.folder, here=_address(given) if _is_application(given) else None)
-        restore_from = given.get(RESTORE_FROM) or (None if fresh else newest_state(state, settings, ended))
-        options = RunOptions(fresh=fresh, take_over=take_over, batch=False, restore_from=restore_from)
+        is_told = fresh or RESTORE_FROM in given
+        chosen = Chosen(given.get(RESTORE_FROM)) if is_told else newest_state(state, settings, ended, _gateway())
+        options = RunOptions(fresh=fresh, take_over=take_over, batch=False, restore_from=chosen.path)
         start = decide(settings, options, state)
+        _go_back(chosen, state)
         add_jars(env, jars)
         submitted = Submitted(_execute(env, start, given), _address(given))
         submitted.write(state.folder)
@@ -92,27 +99,12 @@ def _refuse_replay(settings: Settings) -> None:
         raise StateError(message)
 
 
-def newest_state(state: JobState, settings: Settings, ended: str | None) -> str | None:
-    """The newest checkpoint or savepoint of the unfinished run; None where there is nothing to go on from."""
-    # A job that was stopped has no checkpoints any more; one that was started from its savepoint has newer ones.
-    restore_from = state.newest_checkpoint() or _newest_savepoint(state.folder)
-    if restore_from is None and ended == FINISHED:
-        if not settings.stream.source.has_end:
-            message = (
-                f"the job was stopped, and its savepoint is not in {state.folder / SAVEPOINTS}: name it by "
-                "flink run -s PATH, or start another run with --fresh"
-            )
-            raise StateError(message)
-        state.finish()
-    return restore_from
-
-
-def _newest_savepoint(folder: Path) -> str | None:
-    """Of the job that was last submitted; Flink names a savepoint by the first letters of the job's id."""
-    submitted = Submitted.read(folder)
-    found = (folder / SAVEPOINTS).glob(f"savepoint-{submitted.job_id[:6]}-*/_metadata") if submitted else ()
-    newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    return None if newest is None else f"file://{newest.parent}"
+def _go_back(chosen: Chosen, state: JobState) -> None:
+    """Where newer checkpoints are damaged, say so, and let the sinks go on as they were at the one that is not."""
+    for problem in chosen.problems:
+        _say(f"warning: {problem}: going back to the one before it")
+    if chosen.path is not None and chosen.problems:
+        reopen_parts(chosen.path, place_of(chosen.path, state.places()), state.outputs)
 
 
 def _environment() -> tuple[Any, Mapping[str, str]]:
@@ -123,11 +115,16 @@ def _environment() -> tuple[Any, Mapping[str, str]]:
     return env, dict(env._j_stream_execution_environment.getConfiguration().toMap())
 
 
-def _has_class(name: str) -> bool:
-    """Whether Flink has a Java class, in its lib/ folder or in a jar that the command line names."""
+def _gateway() -> Any:
+    """The way to the JVM that started this process."""
     from pyflink.java_gateway import get_gateway  # noqa: PLC0415 - see above
 
-    jvm = get_gateway().jvm
+    return get_gateway()
+
+
+def _has_class(name: str) -> bool:
+    """Whether Flink has a Java class, in its lib/ folder or in a jar that the command line names."""
+    jvm = _gateway().jvm
     resource = f"{name.replace('.', '/')}.class"
     return jvm.Thread.currentThread().getContextClassLoader().getResource(resource) is not None
 
@@ -143,7 +140,9 @@ def _execute(env: Any, start: Start, given: Mapping[str, str]) -> str:
     for key, value in options_of(start, given).items():
         configuration.set_string(key, value)
     env.configure(configuration)
-    build(env, StreamTableEnvironment.create(env, EnvironmentSettings.in_streaming_mode()), plan_of(start), batch=False)
+    tables = StreamTableEnvironment.create(env, EnvironmentSettings.in_streaming_mode())
+    with sent_with_wheel(own_wheel()):
+        build(env, tables, plan_of(start), batch=False)
     return str(env.execute_async("lambda-learner").get_job_id())
 
 

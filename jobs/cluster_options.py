@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+import urllib.request
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from jobs.flink import Runtime, options
+from jobs.job_state import KEPT_CHECKPOINTS
 from jobs.run import Start, leaves_state
 
-__all__ = ["RESTORE_FROM", "options_of"]
+__all__ = ["RESTORE_FROM", "options_of", "warnings_of_cluster"]
 
 RESTORE_FROM: Final = "execution.state-recovery.path"  # what `flink run -s` sets
+KEPT: Final = "execution.checkpointing.num-retained"
+_ANSWER_SECONDS: Final = 10.0
 # Where processes listen is the cluster's alone.
 _OF_THE_CLUSTER: Final = ("rest.", "jobmanager.", "taskmanager.", "metrics.")
 # What the cluster's configuration or the command line may say otherwise.
@@ -18,7 +23,7 @@ _GIVES_WAY: Final = (
     "python.executable",
     "python.client.executable",
     "execution.checkpointing.dir",
-    "execution.checkpointing.num-retained",
+    KEPT,
     "restart-strategy.",
 )
 
@@ -33,8 +38,27 @@ def options_of(start: Start, given: Mapping[str, str]) -> dict[str, str]:
         checkpoint_interval_ms=stream.checkpoint_interval_ms,
         restore_from=start.options.restore_from,
         leaves_state=leaves_state(start),
+        places=start.state.places(),
     )
     return {key: value for key, value in options(runtime).items() if not _is_given(key, given)}
+
+
+def warnings_of_cluster(address: str) -> Iterator[str]:
+    """What to set in the configuration of a cluster, by its REST interface; nothing where that does not tell.
+
+    How many checkpoints are kept is read from there alone, whatever a job asks for: one, if it is silent.
+    """
+    try:
+        with urllib.request.urlopen(f"{address}/jobmanager/config", timeout=_ANSWER_SECONDS) as answer:  # noqa: S310
+            set_there = {each["key"]: each["value"] for each in json.load(answer)}
+    except OSError:
+        return
+    kept = int(set_there.get(KEPT, 1))
+    if kept < KEPT_CHECKPOINTS:
+        yield (
+            f"the cluster keeps {kept} of a job's checkpoints, so that one which is damaged has none before it: set "
+            f"{KEPT}: {KEPT_CHECKPOINTS} in the cluster's configuration"
+        )
 
 
 def _is_given(key: str, given: Mapping[str, str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from config.settings import Settings
 from jobs.job_state import StateError
 
-__all__ = ["KAFKA", "KINESIS", "Connector", "add_jars", "connectors_of", "jars_of"]
+__all__ = ["KAFKA", "KINESIS", "S3", "Connector", "add_jars", "connectors_of", "jars_of", "plugin_of"]
 
 
 class Connector(NamedTuple):
@@ -40,6 +40,10 @@ KINESIS: Final = Connector(
     "org.apache.flink.connector.kinesis.sink.KinesisStreamsSink",
     " PROFILE=kinesis",
 )
+# A plugin, which brings a file system: Flink refuses it among the jars of jobs.
+S3: Final = Connector(
+    "stream.checkpoints", "flink-s3-fs-hadoop", "2.3.0", "org.apache.flink.fs.s3hadoop.S3FileSystemFactory"
+)
 
 
 def connectors_of(settings: Settings) -> list[Connector]:
@@ -55,10 +59,21 @@ def jars_of(settings: Settings, has_class: Callable[[str], bool] = lambda _: Fal
     """
     folder = Path(settings.stream.connectors).resolve()
     missing = [each for each in connectors_of(settings) if not has_class(each.class_name)]
-    return [_jar(connector, folder) for connector in missing]
+    return [_jar(connector, folder, "on a cluster it may also lie in Flink's lib/") for connector in missing]
 
 
-def _jar(connector: Connector, folder: Path) -> Path:
+def plugin_of(settings: Settings) -> Path | None:
+    """The jar of the plugin for S3, where a job of this machine needs it; StateError says how to get it.
+
+    It is looked for where `make connectors` puts it, beside the folder of the connectors.
+    """
+    if settings.checkpoints is None:
+        return None
+    folder = Path(settings.stream.connectors).resolve().parent / "plugins" / "s3-fs-hadoop"
+    return _jar(S3, folder, "a cluster has it in its own plugins/")
+
+
+def _jar(connector: Connector, folder: Path, on_a_cluster: str) -> Path:
     name = f"{connector.artifact}-{connector.version}.jar"
     others = sorted(folder.glob(f"{connector.artifact}-*.jar"))  # whoever puts another version there wants it
     found = folder / name if (folder / name).is_file() else next(reversed(others), None)
@@ -66,8 +81,7 @@ def _jar(connector: Connector, folder: Path) -> Path:
         at_central = f"org.apache.flink:{connector.artifact}:{connector.version}"
         message = (
             f"{connector.needed_by} needs Flink's connector {name}, which is not in {folder} (stream.connectors): "
-            f"run `make connectors{connector.option}`, or take {at_central} from Maven Central; "
-            " on a cluster it may also lie in Flink's lib/"
+            f"run `make connectors{connector.option}`, or take {at_central} from Maven Central; {on_a_cluster}"
         )
         raise StateError(message)
     return found

@@ -14,7 +14,7 @@ from config.load import load
 from config.settings import Settings
 from config.source import KafkaSource
 from config.warnings import warnings_of
-from jobs.connectors import connectors_of, jars_of
+from jobs.connectors import connectors_of, jars_of, plugin_of
 from jobs.java import find_java
 from jobs.job_state import JobState, StateError
 from jobs.sinks import sinks_of
@@ -25,6 +25,7 @@ from lambda_learner.publish.store import Store, open_store
 from operators.files import event_files
 
 PROBE = "coefficients/_doctor.probe"  # no model's name begins with _
+CHECKPOINT_PROBE = "doctor.probe"  # beside what has the names of jobs
 
 
 def doctor(config: Annotated[Path, typer.Option(help="The YAML configuration file.")]) -> None:
@@ -38,6 +39,7 @@ def doctor(config: Annotated[Path, typer.Option(help="The YAML configuration fil
         ("input", _input),
         ("bucket", _bucket),
         ("state", _state),
+        *((("checkpoints", _checkpoints),) if settings.checkpoints else ()),
         *((("sinks", _sinks),) if connectors_of(settings) else ()),
     )
     failed = [name for name, check in checks if not _passes(name, check, settings)]
@@ -106,8 +108,16 @@ def _sinks(settings: Settings) -> str:
     return f"{outputs} by {jars}"
 
 
+def _checkpoints(settings: Settings) -> str:
+    jar = plugin_of(settings)
+    store = open_store(str(settings.checkpoints))
+    store.put(CHECKPOINT_PROBE, b"")
+    store.delete(CHECKPOINT_PROBE)
+    return f"{settings.checkpoints} is writable, by {jar}"
+
+
 def _state(settings: Settings) -> str:
-    state = JobState(Path(settings.stream.state).resolve())
+    state = JobState(Path(settings.stream.state).resolve(), settings.checkpoints)
     with state.locked():
         free_gib = os.statvfs(state.folder).f_bavail * os.statvfs(state.folder).f_frsize / 2**30
         checkpoint = state.newest_checkpoint() or "none"

@@ -9,12 +9,16 @@ import sys
 from collections.abc import MutableMapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from config.kinds import MAX_PARALLELISM
+from jobs.checkpoint_place import Place, folder_place, place_of
 from jobs.java import use_java
 from jobs.job_state import KEPT_CHECKPOINTS
 from jobs.ports import LOOPBACK, free_port
+
+if TYPE_CHECKING:
+    from jobs.s3_plugin import S3Plugin
 
 _log = logging.getLogger(__name__)
 # Garbage a batch at a time, and much room for what lives shortly: 8 % and 5 % less CPU, and pauses matter little. Half
@@ -43,6 +47,13 @@ class Runtime:
     rest_port: int = 0
     fall_back_to: Sequence[str] = ()  # older checkpoints, should `restore_from` be damaged
     leaves_state: bool = False  # that of operators which are no more, when it goes on from a checkpoint
+    places: Sequence[Place] = ()  # of checkpoints, new ones in the first; none: in the state folder
+    s3: S3Plugin | None = None  # for checkpoints in S3
+
+    @property
+    def checkpoint_places(self) -> Sequence[Place]:
+        """Where checkpoints are, the place of new ones first."""
+        return self.places or [folder_place(self.state / "checkpoints")]
 
 
 def environments(runtime: Runtime) -> tuple[Any, Any]:
@@ -53,6 +64,8 @@ def environments(runtime: Runtime) -> tuple[Any, Any]:
     from pyflink.datastream import StreamExecutionEnvironment  # noqa: PLC0415
     from pyflink.table import EnvironmentSettings, StreamTableEnvironment  # noqa: PLC0415
 
+    if runtime.s3 is not None:
+        _load_plugin(runtime.s3, runtime.state)
     configuration = Configuration()
     for key, value in options(_with_whole_checkpoint(runtime)).items():
         configuration.set_string(key, value)
@@ -60,6 +73,14 @@ def environments(runtime: Runtime) -> tuple[Any, Any]:
     batch = runtime.mode == "batch"
     settings = EnvironmentSettings.in_batch_mode() if batch else EnvironmentSettings.in_streaming_mode()
     return env, StreamTableEnvironment.create(env, settings)
+
+
+def _load_plugin(plugin: S3Plugin, state: Path) -> None:
+    from pyflink.java_gateway import get_gateway  # noqa: PLC0415 - see above
+
+    from jobs.s3_plugin import load_plugin  # noqa: PLC0415 - takes boto3 0.2 s
+
+    load_plugin(plugin, get_gateway(), state / "tmp")
 
 
 def _with_whole_checkpoint(runtime: Runtime) -> Runtime:
@@ -70,11 +91,12 @@ def _with_whole_checkpoint(runtime: Runtime) -> Runtime:
 
     from jobs.checkpoints import reopen_parts, whole_checkpoint  # noqa: PLC0415
 
-    found, problems = whole_checkpoint([runtime.restore_from, *runtime.fall_back_to], get_gateway())
+    places = runtime.checkpoint_places
+    found, problems = whole_checkpoint([runtime.restore_from, *runtime.fall_back_to], places, get_gateway())
     for problem in problems:
         _log.warning("%s: going back to the one before it", problem)
     if problems:
-        reopen_parts(found, runtime.state / "outputs")
+        reopen_parts(found, place_of(found, places), runtime.state / "outputs")
     return replace(runtime, restore_from=found)
 
 
@@ -130,7 +152,7 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
         "table.optimizer.agg-phase-strategy": "ONE_PHASE",  # nearly every key of the join is seen once or twice
         "execution.checkpointing.interval": f"{runtime.checkpoint_interval_ms} ms",
         "execution.checkpointing.mode": "EXACTLY_ONCE",
-        "execution.checkpointing.dir": f"file://{runtime.state / 'checkpoints'}",
+        "execution.checkpointing.dir": runtime.checkpoint_places[0].directory,
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.num-retained": str(KEPT_CHECKPOINTS),
         # Three restarts in a row, then the job is given up; one that has run for ten minutes since counts from 0 again.

@@ -1,7 +1,7 @@
 """What a job keeps in its state folder besides checkpoints: who it is and what it decided when it first started.
 
 job.json       owner id; while a run is not finished also its input plan, generations, pinned files, origin, windows
-checkpoints/   Flink's, three kept
+checkpoints/   Flink's, three kept; or at an address of S3, under the owner id
 outputs/       part files of dead letters, late rows, orphans, scores, counts and publishes
 outputs.before/  those of the run before that came to its end: its dead letters may still be wanted
 summary.json   what the last run that came to its end printed
@@ -12,20 +12,25 @@ from __future__ import annotations
 
 import fcntl
 import json
+import logging
 import os
 import shutil
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from jobs.checkpoint_place import Place, folder_place, newest_first, s3_place
+from lambda_learner.publish.errors import StoreError
 from lambda_learner.publish.manifest import FileEntry
+from lambda_learner.publish.s3_address import parse_address
 from operators.files import FileChunk
 from operators.rewind import FIRST_WINDOWS, WINDOWS
 from operators.warm_start import ShardKey
 
+_log = logging.getLogger(__name__)
 KEPT_CHECKPOINTS = 3  # of a run; should the newest be damaged, the one before it is used
 
 
@@ -58,9 +63,10 @@ class Beginning:
 
 @dataclass(frozen=True, slots=True)
 class JobState:
-    """The state folder of one job."""
+    """The state folder of one job, and the address in S3 of its checkpoints, if they are not in the folder."""
 
     folder: Path
+    checkpoints_url: str | None = None
 
     @property
     def outputs(self) -> Path:
@@ -129,36 +135,57 @@ class JobState:
         pinned = [[*key, list(entries)] for key, entries in beginning.pinned.items()]
         run: dict[str, Any] = {"chunks": beginning.chunks, "generations": dict(beginning.generations), "pinned": pinned}
         windows = {"windows": beginning.windows, "rewound": beginning.rewound}
-        self._write({"owner_id": self.owner_id(), "origin": beginning.origin} | run | windows)
+        checkpoints = {"checkpoints": self._in_s3()}
+        self._write({"owner_id": self.owner_id(), "origin": beginning.origin} | run | windows | checkpoints)
+
+    def refuse_elsewhere(self) -> None:
+        """StateError where the unfinished run has its checkpoints in S3 and they would not be found any more."""
+        before, now = self._read().get("checkpoints"), self._in_s3()
+        if before is not None and before != now:
+            message = (
+                f"stream.checkpoints: the unfinished run has them at {before}, got {now or 'none'}: "
+                "put it back to finish that run, or start another with --fresh"
+            )
+            raise StateError(message)
 
     def finish(self) -> None:
         """The run is done: the next one begins anew, from what was published."""
         self._write({"owner_id": self.owner_id()})
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        try:
+            self._keep_checkpoints(())
+        except StoreError as error:  # the run is done all the same, and the next one tries again
+            _log.warning("the run's checkpoints stay: %s", error)
+
+    def places(self) -> list[Place]:
+        """Where its checkpoints are, the place of new ones first; in the folder are those of before it had another."""
+        folder = folder_place(self.folder / "checkpoints")
+        return [folder] if self.checkpoints_url is None else [s3_place(self.checkpoints_url, self.owner_id()), folder]
 
     def newest_checkpoint(self) -> str | None:
-        """The newest complete checkpoint (one without _metadata was cut short) as Flink names it, or None."""
+        """The newest complete checkpoint as Flink names it, or None."""
         return next(iter(self.checkpoints()), None)
 
     def checkpoints(self) -> list[str]:
         """The complete checkpoints, newest first."""
-        # Not as_uri(): Flink takes what follows file:// as it is, so %20 would be a folder of that name.
-        return [f"file://{path.resolve()}" for path in self._checkpoints()]
+        return newest_first(self.places())
 
     def forget_older_attempts(self) -> None:
         """Remove attempts without any of the newest checkpoints: each start is a Flink job with a folder of its own."""
-        kept = {path.parent for path in self._checkpoints()[:KEPT_CHECKPOINTS]}
-        for attempt in (self.folder / "checkpoints").glob("*"):
-            if kept and attempt not in kept:
-                shutil.rmtree(attempt, ignore_errors=True)
+        newest = self.checkpoints()[:KEPT_CHECKPOINTS]
+        if newest:
+            self._keep_checkpoints(newest)
 
-    def _checkpoints(self) -> list[Path]:
-        found = (self.folder / "checkpoints").glob("*/chk-*/_metadata")
-        return [path.parent for path in sorted(found, key=lambda path: path.stat().st_mtime_ns, reverse=True)]
+    def _keep_checkpoints(self, names: Collection[str]) -> None:
+        for place in self.places():
+            place.keep_only(names)
+
+    def _in_s3(self) -> str | None:
+        """Bucket and prefix of the checkpoints: the server may get another address."""
+        return None if self.checkpoints_url is None else parse_address(self.checkpoints_url).place
 
     def _clear(self) -> None:
         """Remove what is there; of a run that came to its end the outputs stay for one run more, under another name."""
-        shutil.rmtree(self.folder / "checkpoints", ignore_errors=True)
+        self._keep_checkpoints(())
         if self.summary.exists() and self.outputs.exists():
             before = self.folder / "outputs.before"
             shutil.rmtree(before, ignore_errors=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from config.settings import Settings
 from config.source import KafkaSource
 from jobs.beginning import begin, policies_of, resumed, shards_of
-from jobs.connectors import add_jars, jars_of
+from jobs.connectors import add_jars, jars_of, plugin_of
 from jobs.flink import Runtime
 from jobs.job_state import Beginning, JobState, StateError
 from jobs.local import Execution, execute
@@ -22,12 +22,14 @@ from jobs.summary import lines_counted, summarise, write_scores
 from lambda_learner.archive.forgotten import read_all_forgotten
 from lambda_learner.policy import Policies
 from lambda_learner.publish.owner import claim
+from lambda_learner.publish.s3_address import parse_address
 from lambda_learner.publish.store import open_store
 from operators.files import FileChunk, plan_folder
 from operators.rewind import WINDOWS
 from operators.warm_start import WarmStart
 
 if TYPE_CHECKING:
+    from jobs.s3_plugin import S3Plugin
     from jobs.stream import Plan
 
 
@@ -61,9 +63,11 @@ class Start:
 
 def run(settings: Settings, options: RunOptions) -> dict[str, Any]:
     """Run to the end of the input and give the summary; a followed folder has no end."""
-    state = JobState(Path(settings.stream.state).resolve())
+    state = JobState(Path(settings.stream.state).resolve(), settings.checkpoints)
     _refuse_unwritable(options.scores)
     jars_of(settings)  # first: what is missing must not take the bucket
+    if not options.batch:  # a replay has no checkpoints
+        plugin_of(settings)
     with state.locked():
         start = decide(settings, options, state)
         lines_before = lines_counted(state.outputs)  # not 0 where the run is resumed
@@ -78,6 +82,8 @@ def decide(settings: Settings, options: RunOptions, state: JobState) -> Start:
     make_topics(settings)
     store = open_store(settings.bucket.models)
     held = None if options.fresh else state.beginning()
+    if held is not None:
+        state.refuse_elsewhere()
     chunks = input_of(settings) if held is None else []  # first: a wrong path must not take the bucket
     epoch = claim(store, state.owner_id(), take_over=options.take_over)
     if held is None:
@@ -144,6 +150,8 @@ def _execute(start: Start) -> Execution:
         rest_port=free_port(),
         fall_back_to=checkpoints[1:],
         leaves_state=not start.batch and leaves_state(start),
+        places=start.state.places(),
+        s3=None if start.batch else s3_plugin(start.settings),
     )
 
     def build(env: Any, tables: Any) -> None:
@@ -153,6 +161,16 @@ def _execute(start: Start) -> Execution:
         build_graph(env, tables, plan_of(start), batch=start.batch)
 
     return execute(runtime, build, show_progress=start.options.show_progress)
+
+
+def s3_plugin(settings: Settings) -> S3Plugin | None:
+    """What Flink needs for checkpoints in S3; None where they are in the state folder."""
+    jar = plugin_of(settings)
+    if jar is None or settings.checkpoints is None:
+        return None
+    from jobs.s3_plugin import S3Plugin  # noqa: PLC0415 - takes boto3 0.2 s
+
+    return S3Plugin(jar, parse_address(settings.checkpoints))
 
 
 def leaves_state(start: Start) -> bool:

@@ -102,4 +102,4 @@ def _java_options(wheel: Path) -> dict[str, str]:
 
 
 def _write_config(path: Path, options: Mapping[str, str]) -> None:
-    path.write_text(CONFIG.read_text() + yaml.safe_dump(dict(options), width=100_000))
+    path.write_text(yaml.safe_dump({**yaml.safe_load(CONFIG.read_text()), **options}, width=100_000))

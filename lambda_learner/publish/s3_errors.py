@@ -27,7 +27,7 @@ _CREDENTIALS: Final = (
     "check the credentials that boto3 finds first: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, the web "
     "identity or the role of the instance; they never stand in the configuration"
 )
-_BUCKET: Final = "make the bucket, or name another under `bucket`"
+_BUCKET: Final = "make the bucket, or name another in the configuration"
 _REGION: Final = "name the bucket's own region: bucket.region, or AWS_REGION"
 _SERVER: Final = "see whether the server runs and is reached from here, and check bucket.endpoint"
 _LACKING: Final = (

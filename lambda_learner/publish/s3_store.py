@@ -9,7 +9,7 @@ import os
 import uuid
 import zlib
 from base64 import b64encode
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any, Final
@@ -105,11 +105,9 @@ class S3Store:
 
     def list(self, prefix: str) -> Iterator[ObjectInfo]:
         """Give the objects whose key starts with the prefix, in order of key; holds all their names for that."""
-        found = []
-        request = {"Bucket": self._address.bucket, "Prefix": self._root + check_prefix(prefix)}
+        full_prefix = self._root + check_prefix(prefix)
         with self._explained(f"list {prefix or 'all'}"):
-            for page in self._client().get_paginator("list_objects_v2").paginate(**request):
-                found += [self._info(item) for item in page.get("Contents", ())]
+            found = [self._info(item) for item in self._items(full_prefix)]
         # Not every server lists in order of key: some go folder by folder, and S3's own directory buckets in any.
         yield from sorted(info for info in found if is_key(info.key))
 
@@ -118,6 +116,22 @@ class S3Store:
         full_key = self._full(key)
         with self._explained(f"delete {key}"):
             self._client().delete_object(Bucket=self._address.bucket, Key=full_key)
+
+    def remove_folders_but(self, kept: Collection[str]) -> None:
+        """Remove all under the prefix but these folders, by their first names: also what is no key here.
+
+        Other programs leave such objects: empty ones that stand for folders. Each is a request.
+        """
+        assert self._root, "a whole bucket is never removed"
+        with self._explained("remove old objects"):
+            for item in self._items(self._root):
+                if item["Key"].removeprefix(self._root).partition("/")[0] not in kept:
+                    self._client().delete_object(Bucket=self._address.bucket, Key=item["Key"])
+
+    def _items(self, prefix: str) -> Sequence[Any]:
+        """What the server lists under a prefix."""
+        pages = self._client().get_paginator("list_objects_v2").paginate(Bucket=self._address.bucket, Prefix=prefix)
+        return [item for page in pages for item in page.get("Contents", ())]
 
     def _client(self) -> Any:
         """The client of this process: sockets that a fork shared would mix up answers."""

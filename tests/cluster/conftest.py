@@ -21,14 +21,33 @@ QUICK_JVM = "-XX:+UseSerialGC -XX:TieredStopAtLevel=1"
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Built from a copy, as setuptools leaves its folders in what it builds from."""
-    sources, dist = tmp_path_factory.mktemp("sources"), tmp_path_factory.mktemp("dist")
+    sources = copied(tmp_path_factory.mktemp("sources"))
+    return built(sources, tmp_path_factory.mktemp("dist"))
+
+
+@pytest.fixture(scope="session")
+def next_wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Of another release, which has the same version but says `next` in what it tells of a publish."""
+    sources = copied(tmp_path_factory.mktemp("next-sources"))
+    publish = sources / "operators" / "publish.py"
+    before = publish.read_text()
+    publish.write_text(before.replace('line = {"model": model,', 'line = {"release": "next", "model": model,'))
+    assert publish.read_text() != before
+    return built(sources, tmp_path_factory.mktemp("next-dist"))
+
+
+def copied(sources: Path) -> Path:
+    """The sources in a folder of their own, as setuptools leaves its folders in what it builds from."""
     for name in SOURCES:
         path = ROOT / name
         if path.is_dir():
             shutil.copytree(path, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:
             shutil.copy(path, sources / name)
+    return sources
+
+
+def built(sources: Path, dist: Path) -> Path:
     command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--quiet", "--wheel-dir", str(dist), str(sources)]
     subprocess.run(command, check=True)
     return next(dist.glob("*.whl"))

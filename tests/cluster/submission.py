@@ -34,13 +34,14 @@ class Submission:
         done = self.cluster.flink(*command, folder=self.folder)
         return Finished(done.returncode, done.stdout, done.stderr)
 
-    def submit(self, *options: str, arguments: tuple[str, ...] = ()) -> None:
-        """`flink run` that must go well."""
+    def submit(self, *options: str, arguments: tuple[str, ...] = ()) -> Finished:
+        """`flink run` that must go well; what it said."""
         done = self.run(*options, arguments=arguments)
         assert done.code == 0, f"{done.out}\n{done.err}"
         found = re.search(r"submitted job (\w+)", done.out + done.err)
         assert found, done
         self.job_id = found[1]
+        return done
 
     def stop(self, savepoints: Path) -> str:
         """`flink stop`: the path of the savepoint."""
@@ -57,6 +58,10 @@ class Submission:
     def state(self) -> str:
         return str(self.look()["state"])
 
+    def restarts(self) -> int:
+        """How often the job has failed and gone on."""
+        return len(self.look("/exceptions")["exceptionHistory"]["entries"])
+
     def until(self, true: Callable[[], object], what: str) -> None:
         """Wait until something is true; a job that fails for good before it fails the test."""
         deadline = time.monotonic() + PATIENCE_SECONDS
@@ -65,6 +70,14 @@ class Submission:
             if late or self.state() in ("FAILED", "FINISHED", "CANCELED"):
                 message = f"no {what}: {self.state()} {str(self.look('/exceptions'))[:4000]}"
                 raise AssertionError(message)
+            time.sleep(4 * LOOK_SECONDS)
+
+    def until_finished(self) -> None:
+        """Wait until the job has read all of its input; one that fails before it fails the test."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (state := self.state()) != "FINISHED":
+            late = time.monotonic() > deadline
+            assert not late and state not in ("FAILED", "CANCELED"), f"{state} {str(self.look('/exceptions'))[:4000]}"
             time.sleep(4 * LOOK_SECONDS)
 
     def learned(self) -> int:

@@ -1,12 +1,14 @@
 """The wheel on a session cluster: stopped, upgraded, rescaled and robbed of a TaskManager, it gives what it gives here.
 
 A job in a followed folder runs at parallelism 1, is stopped with a savepoint, goes on from it at parallelism 2 on two
-TaskManagers, loses one by kill -9, and goes on with a new one; then the JobManager is killed, and the same command is
-given to the one that takes its place. Beside it the same events, undisturbed, on this machine.
+TaskManagers, loses one by kill -9, and goes on with a new one; then the JobManager is killed, its newest checkpoint is
+damaged, and the same command is given to the JobManager that takes its place. Beside it the same events, undisturbed,
+on this machine.
 """
 
 from __future__ import annotations
 
+import re
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
@@ -26,6 +28,7 @@ from operators.files import plan_folder, read_chunk
 from tests.cluster.submission import Submission
 from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, Noise
 from tests.harness.compare import TOLERANCE, assert_identities
+from tests.harness.damage import cut_newest_checkpoint
 from tests.harness.job import Finished, Job
 
 pytestmark = [pytest.mark.cluster, pytest.mark.timeout(600)]
@@ -44,6 +47,7 @@ class Story(NamedTuple):
     parallelism: dict[str, int]
     refused: Finished
     restarts: int
+    went_back: Finished
     here: Job
     here_end: Finished
 
@@ -84,15 +88,17 @@ def story(noise: Noise, cluster: SessionCluster, wheel: Path, tmp_path_factory: 
     next(feeding)
     before = submission.learned()
     submission.until(lambda: submission.learned() > before, "publish")
-    restarts = restarted(submission)
+    restarts = submission.restarts()
+    submission.until(lambda: len(list(job.state.glob("checkpoints/*/chk-*/_metadata"))) > 1, "two checkpoints")
     cluster.job_manager.kill()
+    cut_newest_checkpoint(job.state)
     cluster.job_manager.start()
-    submission.submit("-p", "2")  # goes on from the newest checkpoint
+    went_back = submission.submit("-p", "2")  # goes on from the newest checkpoint that is whole
     next(feeding)
     submission.until(lambda: submission.learned() == expected, f"{expected} learned")
     parallelism = {vertex["name"]: vertex["parallelism"] for vertex in submission.look()["vertices"]}
     submission.stop(folder / "savepoints")
-    return Story(submission, savepoint, parallelism, refused, restarts, here, here_end)
+    return Story(submission, savepoint, parallelism, refused, restarts, went_back, here, here_end)
 
 
 def feed(noise: Noise, folder: Path) -> Iterator[None]:
@@ -122,10 +128,6 @@ def twin(submission: Submission, folder: Path) -> Submission:
     return Submission(other, submission.cluster, submission.wheel, submission.folder)
 
 
-def restarted(submission: Submission) -> int:
-    return len(submission.look("/exceptions")["exceptionHistory"]["entries"])
-
-
 def test_the_python_of_the_cluster_has_this_project_from_the_wheel_alone(libraries_only: Path, tmp_path: Path) -> None:
     imported = subprocess.run(
         [libraries_only, "-c", "import pyflink, jobs"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -143,6 +145,12 @@ def test_it_went_on_after_the_loss_of_a_task_manager(story: Story) -> None:
 
 def test_it_went_on_with_another_job_manager(story: Story) -> None:
     assert story.submission.state() == "FINISHED"
+
+
+def test_it_went_on_from_an_older_checkpoint_where_the_newest_was_damaged(story: Story) -> None:
+    said = story.went_back.out + story.went_back.err
+    assert re.search(r"warning: checkpoint \S+/chk-\d+ is damaged: .*: going back to the one before it", said), said
+    assert "the cluster keeps" not in said
 
 
 def test_a_second_job_on_the_bucket_is_refused(story: Story) -> None:

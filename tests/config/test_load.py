@@ -148,6 +148,8 @@ def test_the_message_names_the_file_and_counts_the_problems(loaded: Load) -> Non
         ("stream: {clock: utc}", "got 'utc'; accepted: events or wall"),
         ("stream: {idle_timeout: 0.5}", "got 0.5; accepted: a duration of at least 1 s, such as 3 s"),
         ("stream: {state: s3://b/x}", "only folders of this machine"),
+        ("stream: {checkpoints: state/checkpoints}", "not of the form s3://BUCKET/PREFIX"),
+        ("stream: {checkpoints: s3://b/x}", "got 's3://b/x': must be s3://BUCKET/PREFIX"),
         ("stream: 5", "got 5; accepted: a mapping with the keys source, clock, idle_timeout"),
         ("stream: {source: {kind: kafka, topics: t}}", "source.connection: must be given"),
         ("stream: {source: {kind: kinesis}}", "source.kind: got 'kinesis'; accepted: files or kafka"),
@@ -284,6 +286,21 @@ def test_credentials_in_an_address_are_refused_and_not_shown(problems: Fail, sec
     (problem,) = problems(f"bucket: {{{section}}}\n")
     assert problem.startswith(f"line 1: bucket.{section.partition(':')[0]}: got ")
     assert "Hunt" not in problem
+
+
+def test_credentials_in_the_address_of_checkpoints_are_refused_and_not_shown(problems: Fail) -> None:
+    (problem,) = problems("stream: {checkpoints: 's3://KEY:Hunter2@bkt/p'}\n")
+    assert problem.startswith("line 1: stream.checkpoints: got 's3://…'")
+    assert "Hunt" not in problem
+
+
+def test_checkpoints_in_s3_are_at_the_server_of_the_buckets_unless_they_name_one(loaded: Load) -> None:
+    bucket = "bucket: {endpoint: 'http://h:1', region: eu-west-1}\n"
+    settings = loaded(f"stream: {{checkpoints: s3://bkt/p/}}\n{bucket}")
+    assert settings.checkpoints == "s3://bkt/p?endpoint=http://h:1&region=eu-west-1"
+    settings = loaded(f"stream: {{checkpoints: 's3://bkt/p?endpoint=http://other'}}\n{bucket}")
+    assert settings.checkpoints == "s3://bkt/p?endpoint=http://other&region=eu-west-1"
+    assert loaded(bucket).checkpoints is None
 
 
 def test_settings_cannot_be_changed() -> None:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-import os
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -14,8 +13,8 @@ from typing import Any
 import pytest
 
 from config.settings import Settings
-from jobs.cluster import main, newest_state, with_whole_paths
-from jobs.cluster_options import RESTORE_FROM, options_of
+from jobs.cluster import main, with_whole_paths
+from jobs.cluster_options import RESTORE_FROM, options_of, warnings_of_cluster
 from jobs.job_state import Beginning, JobState, StateError
 from jobs.operator_ids import OF_FIRST_WINDOWS, identify, uid_of
 from jobs.run import RunOptions, Start
@@ -27,15 +26,17 @@ ON_A_CLUSTER = {"rest.address": "flink", "rest.port": "8081", "parallelism.defau
 
 
 @contextmanager
-def flink(jobs: dict[str, str]) -> Iterator[str]:
-    """A REST interface that knows these jobs and their states."""
+def flink(jobs: dict[str, str], config: dict[str, str] | None = None) -> Iterator[str]:
+    """A REST interface that knows these jobs and their states, and the configuration of its cluster."""
+    settings = [{"key": key, "value": value} for key, value in (config or {}).items()]
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
             state = jobs.get(self.path.removeprefix("/jobs/"))
-            self.send_response(404 if state is None else 200)
+            answer = settings if self.path == "/jobmanager/config" else state and {"state": state}
+            self.send_response(404 if answer is None else 200)
             self.end_headers()
-            self.wfile.write(json.dumps({"state": state}).encode())
+            self.wfile.write(json.dumps(answer).encode())
 
         def log_message(self, *_: object) -> None:
             pass
@@ -110,6 +111,20 @@ def start_of(folder: Path, stream: dict[str, Any], restore_from: str | None = No
 def test_where_processes_listen_is_the_clusters_alone(tmp_path: Path) -> None:
     options = options_of(start_of(tmp_path, {}), ON_A_CLUSTER)
     assert [key for key in options if key.startswith(("rest.", "jobmanager.", "taskmanager."))] == []
+
+
+@pytest.mark.parametrize(("kept", "told"), [(None, "keeps 1 of"), ("2", "keeps 2 of"), ("3", ""), ("10", "")])
+def test_a_cluster_that_keeps_fewer_checkpoints_than_the_job_asks_for_is_warned_of(kept: str | None, told: str) -> None:
+    with flink({}, {} if kept is None else {"execution.checkpointing.num-retained": kept}) as address:
+        warnings = list(warnings_of_cluster(address))
+    assert len(warnings) == bool(told)
+    assert all(told in each and "execution.checkpointing.num-retained: 3" in each for each in warnings)
+
+
+def test_of_a_cluster_that_does_not_answer_nothing_is_told() -> None:
+    with flink({}) as address:
+        pass
+    assert list(warnings_of_cluster(address)) == []
 
 
 @pytest.mark.parametrize(("stream", "parallelism"), [({"parallelism": 2}, "2"), ({}, "3")])
@@ -227,49 +242,3 @@ def test_operators_of_other_windows_have_ids_of_their_own_and_no_other_operator_
     nodes = graph(spread=False)
     given = identify(Environment(nodes[-1]), range(4, 5), FIRST_WINDOWS + 1)
     assert given == ["sql-Source-ticks-1", "windows2-Calc-1", f"sql-Calc-{OF_FIRST_WINDOWS['Calc'] + 1}"]
-
-
-def unfinished(folder: Path, *metadata: str) -> JobState:
-    """The state folder of job 1f2e3d4c, which has begun, with these checkpoints and savepoints in order of time."""
-    state = JobState(folder)
-    state.begin(Beginning([], {"m": "g"}))
-    Submitted("1f2e3d4c", "http://flink:8081").write(folder)
-    for second, name in enumerate(metadata):
-        path = folder / name / "_metadata"
-        path.parent.mkdir(parents=True)
-        path.touch()
-        os.utime(path, (second, second))
-    return state
-
-
-FOLLOWED = Settings.model_validate({"stream": {"source": {"kind": "files", "follow": True}}})
-BOUNDED = Settings()
-
-
-def test_a_submission_goes_on_from_the_newest_checkpoint(tmp_path: Path) -> None:
-    state = unfinished(tmp_path, "savepoints/savepoint-1f2e3d-1", "checkpoints/1/chk-2", "checkpoints/1/chk-10")
-    assert newest_state(state, FOLLOWED, "CANCELED") == f"file://{tmp_path}/checkpoints/1/chk-10"
-
-
-def test_one_after_a_stop_goes_on_from_the_savepoint_of_that_job(tmp_path: Path) -> None:
-    names = ["savepoint-1f2e3d-1", "savepoint-1f2e3d-0", "savepoint-aaaaaa-1"]
-    state = unfinished(tmp_path, *(f"savepoints/{name}" for name in names))
-    assert newest_state(state, FOLLOWED, "FINISHED") == f"file://{tmp_path}/savepoints/savepoint-1f2e3d-0"
-
-
-def test_a_job_that_was_stopped_does_not_begin_again_unnoticed(tmp_path: Path) -> None:
-    with pytest.raises(StateError, match=r"-s PATH, or .* --fresh"):
-        newest_state(unfinished(tmp_path), FOLLOWED, "FINISHED")
-
-
-@pytest.mark.parametrize("ended", ["FAILED", None])
-def test_one_that_failed_before_its_first_checkpoint_begins_as_before(tmp_path: Path, ended: str | None) -> None:
-    state = unfinished(tmp_path)
-    assert newest_state(state, FOLLOWED, ended) is None
-    assert state.beginning() is not None
-
-
-def test_after_the_end_of_a_bounded_input_the_next_run_begins_anew(tmp_path: Path) -> None:
-    state = unfinished(tmp_path)
-    assert newest_state(state, BOUNDED, "FINISHED") is None
-    assert state.beginning() is None

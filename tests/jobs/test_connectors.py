@@ -13,7 +13,7 @@ from config.settings import Settings, Stream
 from config.sinks import KafkaSinks, KinesisSinks, Sinks
 from deploy.connectors.jars import POM
 from jobs import cli
-from jobs.connectors import KAFKA, KINESIS, add_jars, jars_of
+from jobs.connectors import KAFKA, KINESIS, S3, add_jars, jars_of, plugin_of
 from jobs.job_state import StateError
 
 CONNECTION = KafkaConnection(bootstrap_servers=("a:1",))
@@ -74,6 +74,42 @@ def test_a_connector_among_the_jars_of_flink_is_not_added(tmp_path: Path) -> Non
     assert jars_of(settings(tmp_path), lambda name: name == KAFKA.class_name) == []
 
 
+def in_s3(folder: Path) -> Settings:
+    return Settings(stream=Stream(checkpoints="s3://bucket/p", connectors=str(folder / "lib")))
+
+
+def test_checkpoints_in_s3_need_the_plugin_which_is_beside_the_connectors(tmp_path: Path) -> None:
+    folder = tmp_path / "plugins" / "s3-fs-hadoop"
+    folder.mkdir(parents=True)
+    with pytest.raises(StateError) as raised:
+        plugin_of(in_s3(tmp_path))
+    for part in ("stream.checkpoints needs", f"{S3.artifact}-{S3.version}.jar", str(folder), "run `make connectors`"):
+        assert part in str(raised.value)
+    jar = folder / f"{S3.artifact}-{S3.version}.jar"
+    jar.touch()
+    assert plugin_of(in_s3(tmp_path)) == jar
+    assert jars_of(in_s3(tmp_path)) == []
+
+
+def test_checkpoints_in_the_state_folder_need_no_plugin(tmp_path: Path) -> None:
+    assert plugin_of(Settings(stream=Stream(connectors=str(tmp_path)))) is None
+
+
+def test_a_run_without_its_plugin_ends_with_that_and_takes_no_bucket(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    config = tmp_path / "config.yaml"
+    config.write_text(
+        f"stream: {{checkpoints: s3://bucket/p, connectors: {tmp_path}, state: {tmp_path / 'state'}}}\n"
+        f"bucket: {{models: 'file:{tmp_path / 'bucket'}'}}\n"
+    )
+    with pytest.raises(SystemExit) as raised:
+        cli.main(["run", "--config", str(config)])
+    assert raised.value.code == cli.BAD_USAGE
+    assert "stream.checkpoints needs" in capsys.readouterr().err
+    assert not (tmp_path / "bucket").exists()
+
+
 def test_jars_are_added_by_their_address() -> None:
     added: list[str] = []
 
@@ -100,7 +136,7 @@ def test_the_pom_resolves_the_same_versions() -> None:
     root = ET.fromstring(POM.read_text())
     space = "{http://maven.apache.org/POM/4.0.0}"
     always = items(root, f"{space}build")
-    assert always == {KAFKA.artifact: KAFKA.version, "flink-s3-fs-hadoop": "2.3.0"}
+    assert always == {KAFKA.artifact: KAFKA.version, S3.artifact: S3.version}
 
 
 def test_the_connector_of_kinesis_is_of_a_profile_of_its_own() -> None:

@@ -7,8 +7,9 @@ import pytest
 from jobs import cli, doctor
 from jobs.java import JavaNotFound
 from jobs.job_state import JobState
-from lambda_learner.publish import FolderStore, claim
+from lambda_learner.publish import FolderStore, claim, open_store
 from lambda_learner.publish.keys import manifest_key
+from tests.harness.s3 import S3
 
 
 @pytest.fixture
@@ -119,3 +120,23 @@ def test_a_connector_that_is_missing_is_told(config: Path, tmp_path: Path, capsy
     jar = tmp_path / "flink-sql-connector-kafka-5.0.0-2.2.jar"
     jar.touch()
     assert report(capsys, config, code=0)["sinks"] == f"ok requests by {jar}"
+
+
+def test_a_plugin_that_is_missing_is_told(config: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    checkpoints = f"stream: {{checkpoints: 's3://bucket/p?endpoint=http://127.0.0.1:9', connectors: {tmp_path}, "
+    config.write_text(config.read_text().replace("stream: {", checkpoints))
+    assert "run `make connectors`" in report(capsys, config, code=1)["checkpoints"]
+
+
+@pytest.mark.services
+def test_checkpoints_in_s3_are_tried(config: Path, tmp_path: Path, s3: S3, capsys: pytest.CaptureFixture[str]) -> None:
+    jar = tmp_path / "plugins" / "s3-fs-hadoop" / "flink-s3-fs-hadoop-2.3.0.jar"
+    jar.parent.mkdir(parents=True)
+    jar.touch()
+    url = s3.new_url()
+    checkpoints = f"stream: {{checkpoints: '{url}', connectors: {tmp_path / 'lib'}, "
+    config.write_text(config.read_text().replace("stream: {", checkpoints))
+    found = report(capsys, config, code=0)
+    assert found["checkpoints"] == f"ok {url} is writable, by {jar}"
+    assert found["state"].endswith("newest checkpoint: none")
+    assert list(open_store(url).list("")) == []

@@ -6,6 +6,7 @@ from typing import Literal
 
 import pytest
 
+from jobs.checkpoint_place import folder_place, s3_place
 from jobs.flink import Runtime, empty_folder, options, use_jvm_args
 from jobs.ports import LOOPBACK
 
@@ -24,6 +25,11 @@ def test_streaming_keeps_checkpoints_in_the_state_folder_and_resumes_from_the_on
     assert found["execution.checkpointing.interval"] == "1500 ms"
     assert found["execution.state-recovery.path"] == "file:///c"
     assert "execution.state-recovery.path" not in options(RUNTIME)
+
+
+def test_checkpoints_go_to_the_first_of_the_places_that_are_named() -> None:
+    places = [s3_place("s3://bucket/p", "owner"), folder_place(Path("/state/checkpoints"))]
+    assert options(replace(RUNTIME, places=places))["execution.checkpointing.dir"] == "s3://bucket/p/owner"
 
 
 def test_the_state_of_an_operator_that_is_no_more_is_left_behind_only_when_told_so() -> None:

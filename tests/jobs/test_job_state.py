@@ -6,9 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from jobs import job_state
+from jobs.checkpoint_place import Place, folder_place
 from jobs.job_state import Beginning, JobState, StateError
 from lambda_learner.publish import FileEntry
+from lambda_learner.publish.errors import StoreError
 from operators.files import FileChunk
+from tests.harness.s3 import S3
 
 CHUNKS = [FileChunk("a/b é", 0, 10, 7), FileChunk("a/b é", 10, 12, 7)]
 PINNED = {("m", "g", 3): [FileEntry("coefficients/m/g/03/x-base.parquet", 5, "base", 10_000, "ff")]}
@@ -191,6 +195,76 @@ def test_a_checkpoint_is_named_as_flink_reads_it_whatever_is_in_its_path(tmp_pat
     state = JobState(tmp_path / "my state é%20")
     found = checkpoint(state, "j/chk-1", seconds=1)
     assert state.newest_checkpoint() == f"file://{found.resolve()}"
+
+
+# Checkpoints in S3.
+
+
+def test_checkpoints_in_s3_have_a_folder_of_the_job_there(tmp_path: Path) -> None:
+    state = JobState(tmp_path, "s3://bucket/p?endpoint=http://h:1")
+    owner_id = state.owner_id()
+    assert [place.directory for place in state.places()] == [
+        f"s3://bucket/p/{owner_id}",
+        f"file://{tmp_path}/checkpoints",
+    ]
+
+
+@pytest.mark.services
+def test_the_newest_checkpoint_may_be_in_s3_or_still_in_the_folder(state: JobState, s3: S3) -> None:
+    here = checkpoint(state, "j/chk-1", seconds=100)
+    moved = JobState(state.folder, s3.new_url())
+    assert moved.newest_checkpoint() == f"file://{here.resolve()}"
+    place = moved.places()[0]
+    for number in (2, 3, 4):
+        place.store.put(f"k/chk-{number}/_metadata", b"")
+    assert moved.newest_checkpoint() == f"{place.directory}/k/chk-4"
+    moved.forget_older_attempts()
+    assert not here.exists()
+    moved.begin(BEGINNING)
+    assert moved.checkpoints() == []
+
+
+@pytest.mark.services
+def test_a_run_that_is_finished_leaves_none_in_s3(state: JobState, s3: S3) -> None:
+    state = JobState(state.folder, s3.new_url())
+    state.begin(BEGINNING)
+    place = state.places()[0]
+    place.store.put("k/chk-1/_metadata", b"")
+    state.finish()
+    assert place.files() == {}
+
+
+def test_a_run_is_finished_though_its_checkpoints_cannot_be_removed(
+    state: JobState, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    state.begin(BEGINNING)
+
+    def refused(*_: object) -> None:
+        message = "cannot remove"
+        raise StoreError(message)
+
+    monkeypatch.setattr(Place, "keep_only", refused)
+    state.finish()
+    assert state.beginning() is None
+    assert "checkpoints stay: cannot remove" in caplog.text
+
+
+def test_a_run_whose_checkpoints_are_in_s3_is_not_begun_again_elsewhere(
+    state: JobState, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job_state, "s3_place", lambda *_: folder_place(state.folder / "s3"))
+    JobState(state.folder, "s3://bucket/p?region=eu-west-1").begin(BEGINNING)
+    JobState(state.folder, "s3://bucket/p?endpoint=http://h:1").refuse_elsewhere()
+    for url, now in ((None, "got none"), ("s3://bucket/q", "got s3://bucket/q")):
+        with pytest.raises(
+            StateError, match=rf"stream.checkpoints: .* at s3://bucket/p, {now}: put it back .* --fresh"
+        ):
+            JobState(state.folder, url).refuse_elsewhere()
+
+
+def test_a_run_with_its_checkpoints_in_the_folder_may_go_on_with_them_in_s3(state: JobState) -> None:
+    state.begin(BEGINNING)
+    JobState(state.folder, "s3://bucket/p").refuse_elsewhere()
 
 
 # Damage.

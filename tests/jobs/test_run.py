@@ -282,6 +282,16 @@ def test_the_same_command_twice_at_once_is_refused(runs: Runs) -> None:
         runs()
 
 
+def test_a_run_whose_checkpoints_would_not_be_found_is_refused_unless_it_begins_afresh(runs: Runs) -> None:
+    interrupted(runs)
+    path = runs.state.folder / "job.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"checkpoints": "s3://bucket/p"}))
+    with pytest.raises(StateError, match="stream.checkpoints"):
+        runs()
+    runs(fresh=True)
+    assert [runtime.restore_from for runtime in runs.runtimes] == [None, None]
+
+
 def test_scores_that_cannot_be_written_are_refused_before_the_run(runs: Runs) -> None:
     (runs.folder / "file").touch()
     with pytest.raises(StateError, match="--scores: cannot write .*file"):
