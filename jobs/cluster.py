@@ -69,7 +69,7 @@ def submit(settings: Settings, *, fresh: bool, take_over: bool) -> Submitted:
         start = decide(settings, options, state)
         _go_back(chosen, state)
         add_jars(env, jars)
-        submitted = Submitted(_execute(env, start, given), _address(given))
+        submitted = Submitted(_execute(env, start, given), _address(given), chosen.path)
         submitted.write(state.folder)
     return submitted
 

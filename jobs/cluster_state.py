@@ -28,7 +28,7 @@ def newest_state(state: JobState, settings: Settings, ended: str | None, gateway
     held = state.beginning()
     found = usable(state.checkpoints(), held.rewound if held else None)
     # A job that was stopped has no checkpoints any more; one that was started from its savepoint has newer ones.
-    newest = next(iter(found), None) or _newest_savepoint(state.folder)
+    newest = next(iter(found), None) or _newest_savepoint(state.folder, ended)
     if newest is None:
         _finish(state, settings, ended)
     if newest is None or held is None or begins_anew(held):
@@ -52,9 +52,14 @@ def _finish(state: JobState, settings: Settings, ended: str | None) -> None:
     state.finish()
 
 
-def _newest_savepoint(folder: Path) -> str | None:
-    """Of the job that was last submitted; Flink names a savepoint by the first letters of the job's id."""
+def _newest_savepoint(folder: Path, ended: str | None) -> str | None:
+    """Of the job that was last submitted; Flink names a savepoint by the first letters of the job's id.
+
+    Of one that had no checkpoint yet and was not stopped, what it went on from itself.
+    """
     submitted = Submitted.read(folder)
     found = (folder / SAVEPOINTS).glob(f"savepoint-{submitted.job_id[:6]}-*/_metadata") if submitted else ()
     newest = max(found, key=lambda path: path.stat().st_mtime_ns, default=None)
-    return None if newest is None else f"file://{newest.parent}"
+    if newest is not None:
+        return f"file://{newest.parent}"
+    return submitted.restored_from if submitted and ended != FINISHED else None

@@ -15,6 +15,7 @@ import os
 import pickle
 import pkgutil
 import sys
+import threading
 from collections.abc import Mapping
 from types import ModuleType
 from typing import Any, Final
@@ -24,11 +25,13 @@ __all__ = ["checksum_of", "function_of", "take_wheel"]
 PACKAGES: Final = ("config", "jobs", "lambda_learner", "operators")
 MARKED: Final = "operators"  # has the checksum of the wheel that all modules of the packages are from
 MARK: Final = "__wheel__"
+LOCK: Final = "__lambda_learner_wheel__"  # in `sys`, as each function brings a module of its own like this one
 
 
 def function_of(checksum: str, pickled: bytes) -> Any:
-    """The function, of the wheel with this checksum."""
-    take_wheel(checksum)
+    """The function, of the wheel with this checksum. Threads that load several take turns."""
+    with vars(sys).setdefault(LOCK, threading.RLock()):
+        take_wheel(checksum)
     return pickle.loads(pickled)  # noqa: S301 - a part of the job
 
 

@@ -29,16 +29,24 @@ def begins_anew(beginning: Beginning) -> bool:
     return beginning.windows != WINDOWS and bool(beginning.chunks)
 
 
-def for_these_windows(beginning: Beginning, restore_from: str, outputs: Path) -> Beginning:
+def for_these_windows(beginning: Beginning, restore_from: str, outputs: Path, *, is_newest: bool) -> Beginning:
     """What a run goes on with that was begun with any windows, when it is restored from this checkpoint."""
     if beginning.windows == WINDOWS:
         return beginning
-    return replace(beginning, windows=WINDOWS, rewound=Rewound(restore_from, _published_ms(outputs)))
+    until_ns = None if is_newest else _written_ns(restore_from)
+    return replace(beginning, windows=WINDOWS, rewound=Rewound(restore_from, _published_ms(outputs, until_ns)))
 
 
-def _published_ms(outputs: Path) -> int:
+def _published_ms(outputs: Path, until_ns: int | None) -> int:
     """A time that windows were learned and published up to; what the newest checkpoint does not know is not told."""
-    return max((int(json.loads(line)["close_ms"]) for line in part_lines(outputs / "published")), default=0)
+    lines = part_lines(outputs / "published", until_ns=until_ns)
+    return max((int(json.loads(line)["close_ms"]) for line in lines), default=0)
+
+
+def _written_ns(checkpoint: str) -> int:
+    """When a checkpoint or savepoint was written; 0, before all that was published, where it is not in a folder."""
+    metadata = Path(checkpoint.removeprefix("file://")) / "_metadata"
+    return metadata.stat().st_mtime_ns if metadata.exists() else 0
 
 
 def usable(checkpoints: Sequence[str], rewound: Rewound | None) -> list[str]:

@@ -98,14 +98,16 @@ def decide(settings: Settings, options: RunOptions, state: JobState) -> Start:
 def _keep(beginning: Beginning, options: RunOptions, state: JobState, *, is_new: bool) -> tuple[Beginning, bool]:
     """Keep what the run begins or goes on with in the state folder; that, and whether it is a replay."""
     batch = is_replay(beginning.chunks, options.batch)
-    restore_from = options.restore_from or state.newest_checkpoint()
+    newest = state.newest_checkpoint()
+    restore_from = options.restore_from or newest
     if is_new or batch or restore_from is None or begins_anew(beginning):
         beginning = replace(beginning, windows=WINDOWS, rewound=None)
         state.begin(beginning)
     else:
-        beginning = for_these_windows(beginning, restore_from, state.outputs)
+        beginning = for_these_windows(beginning, restore_from, state.outputs, is_newest=restore_from == newest)
         state.keep(beginning)
-        state.forget_older_attempts()
+        if restore_from == newest:  # else the one that is gone on from may be of an older attempt
+            state.forget_older_attempts()
     return beginning, batch
 
 

@@ -20,17 +20,21 @@ _ANSWER_SECONDS: Final = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Submitted:
-    """A job of a cluster; `address` is that of the cluster's REST interface."""
+    """A job of a cluster; `address` is that of the cluster's REST interface.
+
+    `restored_from` is the checkpoint or savepoint that it went on from.
+    """
 
     job_id: str
     address: str
+    restored_from: str | None = None
 
     @classmethod
     def read(cls, folder: Path) -> Submitted | None:
         """The one kept in a state folder; StateError for a damaged one."""
         try:
             fields = json.loads(_path(folder).read_text())
-            return cls(str(fields["job_id"]), str(fields["address"]))
+            return cls(str(fields["job_id"]), str(fields["address"]), fields.get("restored_from"))
         except FileNotFoundError:
             return None
         except (ValueError, KeyError, TypeError) as error:

@@ -54,9 +54,11 @@ def text_of(decision: dict[str, Any]) -> str:
     return orjson.dumps(kept, option=orjson.OPT_SORT_KEYS).decode()
 
 
-def archived(job: Job) -> History:
+@pytest.fixture(scope="module")
+def archived(undisturbed: tuple[Job, Finished]) -> History:
+    """All that is in the train bucket, by its reader."""
     history = History({}, {})
-    store = FolderStore(job.folder / "train")
+    store = FolderStore(undisturbed[0].folder / "train")
     for model in MODELS:
         for table in ArchiveReader(store, model, ReaderSettings(partial_rows=True)):
             for row in table.to_pylist():
@@ -70,11 +72,9 @@ def archived(job: Job) -> History:
     return history
 
 
-def test_every_decision_is_archived(sent: History, undisturbed: tuple[Job, Finished]) -> None:
-    assert archived(undisturbed[0]).decisions == sent.decisions
+def test_every_decision_is_archived(sent: History, archived: History) -> None:
+    assert archived.decisions == sent.decisions
 
 
-def test_every_reward_is_archived_once_late_ones_and_orphans_too(
-    sent: History, undisturbed: tuple[Job, Finished]
-) -> None:
-    assert archived(undisturbed[0]).rewards == sent.rewards
+def test_every_reward_is_archived_once_late_ones_and_orphans_too(sent: History, archived: History) -> None:
+    assert archived.rewards == sent.rewards

@@ -23,11 +23,11 @@ pytestmark = [pytest.mark.cluster, pytest.mark.timeout(400)]
 
 JITTER_MS = 10_000  # with the traffic's own delays still within the out-of-orderness of 30 s
 TRAFFIC = Traffic(
-    decisions=3_000,
+    decisions=1_500,
     start_ms=1_704_067_200_000,
     models=5,
     entities=40,
-    rate=20.0,
+    rate=10.0,
     reward_delay_s=20.0,
     duplicates=0.03,
     orphans=0.02,

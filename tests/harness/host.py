@@ -61,21 +61,30 @@ class Host:
         self._temporary.cleanup()
 
 
-_hosts: list[Host] = []  # one at most
+_hosts: list[Host] = []  # the one that ran last at the end
+MOST_HOSTS = 2  # of environments that tests have in turn: their own, and one with the keys of a service
 
 
 def run_in_host(arguments: Sequence[str], environment: Mapping[str, str], out: Path, err: Path) -> int:
     """Run `lambda-learner` with these arguments to its end, in the process that did so before if it can."""
-    environment = {name: value for name, value in environment.items() if name != _OF_PYTEST}
-    if _hosts and _hosts[0].environment != environment:
-        _close()
-    if not _hosts:
-        _hosts.append(Host(environment))
+    host = _host_of({name: value for name, value in environment.items() if name != _OF_PYTEST})
     try:
-        return _hosts[0].run(arguments, out, err)
+        return host.run(arguments, out, err)
     except BaseException:
-        _close()
+        _hosts.remove(host)
+        host.close()
         raise
+
+
+def _host_of(environment: Mapping[str, str]) -> Host:
+    """The host with an environment, which has it from its start on."""
+    host = next((each for each in _hosts if each.environment == environment), None)
+    if host is not None:
+        _hosts.remove(host)
+    elif len(_hosts) == MOST_HOSTS:
+        _hosts.pop(0).close()
+    _hosts.append(host or Host(environment))
+    return _hosts[-1]
 
 
 @atexit.register

@@ -31,6 +31,7 @@ from tests.harness.jvm import jvm_args
 ROOT = Path(__file__).parents[2]
 PATIENCE_SECONDS = 300.0  # for whatever must come some time; a loaded machine is slow, and no test is about speed
 LOOK_SECONDS = 0.05
+REST = 9  # times as long as a look took: one may read all that is published, and the job wants the processor
 
 Key = tuple[str, str]  # model, entity
 Coefficients = dict[Key, EntityCoefficients]
@@ -104,10 +105,12 @@ class Running:
     def until(self, true: Callable[[], object], what: str) -> None:
         """Wait until something is true; a command that ends before it fails the test."""
         deadline = time.monotonic() + PATIENCE_SECONDS
+        began = time.thread_time()
         while not true():
             assert self.process.poll() is None, f"ended before {what}:\n{self.err.read_text()[-6000:]}"
             assert time.monotonic() < deadline, f"no {what} in {PATIENCE_SECONDS} s"
-            time.sleep(LOOK_SECONDS)
+            time.sleep(max(LOOK_SECONDS, REST * (time.thread_time() - began)))
+            began = time.thread_time()
 
 
 @dataclass

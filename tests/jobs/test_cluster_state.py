@@ -108,3 +108,15 @@ def test_a_run_that_reads_its_input_from_the_start_again_goes_on_from_nothing(tm
     state.keep(Beginning([FileChunk("events.jsonl", 0, 0, 1)], {"m": "g"}, windows=WINDOWS + 1))
     assert chosen(state, "FAILED", BOUNDED) == Chosen(None)
     assert state.beginning() is not None
+
+
+@pytest.mark.parametrize("ended", ["FAILED", "CANCELED", None])
+def test_one_that_failed_before_its_first_checkpoint_goes_on_from_what_it_went_on_from(
+    tmp_path: Path, ended: str | None
+) -> None:
+    state = unfinished(tmp_path, "savepoints/savepoint-aaaaaa-1")
+    savepoint = f"file://{tmp_path}/savepoints/savepoint-aaaaaa-1"
+    Submitted("1f2e3d4c", "http://flink:8081", savepoint).write(tmp_path)
+    assert chosen(state, ended) == Chosen(savepoint)
+    with pytest.raises(StateError, match=r"-s PATH, or .* --fresh"):
+        chosen(state, "FINISHED")  # it has a newer one, elsewhere

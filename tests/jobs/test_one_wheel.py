@@ -65,6 +65,35 @@ print(json.dumps(told))
 """
 
 
+# Another thread loads the function while this one has imported the packages and not marked them yet.
+TWO_THREADS = """
+import importlib, json, sys, threading, cloudpickle
+
+job = json.load(sys.stdin)
+sys.path.insert(0, job["copy"])
+told, import_module = [], importlib.import_module
+
+def load():
+    try:
+        told.append(cloudpickle.loads(bytes.fromhex(job["sent"]))())
+    except Exception as error:
+        told.append(f"{type(error).__name__}: {error}")
+
+def meanwhile(name):
+    importlib.import_module = import_module
+    module = import_module(name)
+    other.start()
+    other.join(0.2)
+    return module
+
+other = threading.Thread(target=load)
+importlib.import_module = meanwhile
+load()
+other.join()
+print(json.dumps(told))
+"""
+
+
 class Job(NamedTuple):
     """One function, with a copy of its wheel for this job alone; the jobs that have ended before it begins."""
 
@@ -142,6 +171,11 @@ def test_what_is_still_to_be_read_of_the_wheel_is_found_in_the_copy_of_the_job(
 
 def test_two_jobs_of_one_wheel_run_side_by_side(tmp_path: Path, one: Path) -> None:
     assert run(tmp_path, Job(one, DATA), Job(one, LATE)) == ["data of one", "lazily of one"]
+
+
+def test_functions_that_are_loaded_at_once_wait_for_each_other(one: Path) -> None:
+    job = {"copy": str(one), "sent": Job(one, LATE).sent()}
+    assert json.loads(python(TWO_THREADS, given=json.dumps(job))) == ["lazily of one"] * 2
 
 
 def test_the_job_of_another_release_runs_that(tmp_path: Path, one: Path, two: Path) -> None:

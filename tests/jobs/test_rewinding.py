@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -42,17 +43,33 @@ def test_a_run_over_an_input_that_ends_begins_anew() -> None:
 
 
 def test_a_source_without_end_is_rewound_to_what_was_published(tmp_path: Path) -> None:
-    found = for_these_windows(LIVE, "file:///chk-9", outputs(tmp_path))
+    found = for_these_windows(LIVE, "file:///chk-9", outputs(tmp_path), is_newest=True)
     assert found == Beginning([], {"m": "g"}, windows=WINDOWS, rewound=Rewound("file:///chk-9", 30_000))
 
 
 def test_of_a_run_that_has_published_nothing_all_is_read_again(tmp_path: Path) -> None:
-    assert for_these_windows(LIVE, "file:///chk-9", tmp_path).rewound == Rewound("file:///chk-9", 0)
+    assert for_these_windows(LIVE, "file:///chk-9", tmp_path, is_newest=True).rewound == Rewound("file:///chk-9", 0)
+
+
+def test_what_was_published_after_an_older_checkpoint_is_read_again(tmp_path: Path) -> None:
+    older = tmp_path / "chk-8"
+    older.mkdir()
+    (older / "_metadata").touch()
+    folder = outputs(tmp_path / "outputs")
+    later = folder / "published" / "2026" / "part-1-2"
+    later.write_text(json.dumps({"model": "m", "close_ms": 60_000}) + "\n")
+    for path, second in ((folder / "published" / "2026" / "part-1-0", 1), (older / "_metadata", 2), (later, 3)):
+        os.utime(path, (second, second))
+    for name in (f"file://{older}", str(older)):
+        found = for_these_windows(LIVE, name, folder, is_newest=False)
+        assert found.rewound == Rewound(name, 30_000)
+    elsewhere = for_these_windows(LIVE, "s3://bucket/savepoint", folder, is_newest=False)
+    assert elsewhere.rewound == Rewound("s3://bucket/savepoint", 0)
 
 
 def test_a_run_with_these_windows_goes_on_as_it_was(tmp_path: Path) -> None:
     held = Beginning([], {}, rewound=Rewound("file:///chk-9", 5))
-    assert for_these_windows(held, "file:///chk-12", outputs(tmp_path)) is held
+    assert for_these_windows(held, "file:///chk-12", outputs(tmp_path), is_newest=True) is held
 
 
 def test_what_was_decided_is_kept_for_the_next_start(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,9 +17,9 @@ from config.settings import Settings
 from jobs import run as run_module
 from jobs.failure import JobFailed
 from jobs.flink import Runtime
-from jobs.job_state import JobState, StateError
+from jobs.job_state import KEPT_CHECKPOINTS, JobState, StateError
 from jobs.local import Execution
-from jobs.run import RunOptions, run
+from jobs.run import RunOptions, decide, run
 from lambda_learner.publish import FolderStore, OwnedByAnother, ShardWriter, Tombstone, read_generation
 
 OPTIONS = RunOptions(show_progress=False)
@@ -109,6 +110,19 @@ def test_a_run_that_is_stopped_can_be_resumed_from_its_checkpoint(runs: Runs) ->
     assert checkpoint is not None
     runs()
     assert [runtime.restore_from for runtime in runs.runtimes] == [None, checkpoint]
+
+
+def test_a_checkpoint_that_is_named_stays_though_there_are_newer_ones(runs: Runs) -> None:
+    runs.follow = True
+    interrupted(runs)
+    named = runs.state.newest_checkpoint()
+    newer = runs.state.folder / "checkpoints" / "newer"
+    for number in range(KEPT_CHECKPOINTS):
+        (newer / f"chk-{number}").mkdir(parents=True)
+        (newer / f"chk-{number}" / "_metadata").touch()
+        os.utime(newer / f"chk-{number}" / "_metadata", (2e9, 2e9))
+    decide(runs.settings, RunOptions(restore_from=named), runs.state)
+    assert named in runs.state.checkpoints()
 
 
 def test_a_resumed_run_keeps_its_outputs(runs: Runs) -> None:
