@@ -1,8 +1,9 @@
 # Every target sets up what it needs in .venv; the first run downloads about 500 MB and takes some minutes.
 #   make demo     run the main job on real data        make lint    the checks without the tests
-#   make test     every check, every other test        make clean   remove what was built and out/ (state/ stays)
+#   make test     every check, nearly every test       make clean   remove what was built and out/ (state/ stays)
 #   make bench    the measurements                    make pure    the tests that need neither Java nor servers
 #   make wheel    what a cluster gets, in dist/       make test-cluster   the job on a cluster of processes
+#   make test-slow      evidence that takes long; CI runs it before make test
 #   make test-faults   random schedules of faults on the real job, some two minutes each (FAULT_SEEDS='3 17', random)
 #   make audit    known vulnerabilities of the dependencies, as pypi.org tells them; each run of CI begins with it
 #   make connectors   Flink's connectors, for sinks to Kafka and checkpoints in S3, by Maven (PROFILE=kinesis: that for Kinesis too)
@@ -16,7 +17,7 @@ BIN := $(VENV)/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-kafka test test-cluster test-faults pure bench lint connectors wheel audit clean java
+.PHONY: help demo demo-kafka test test-slow test-cluster test-faults pure bench lint connectors wheel audit clean java
 
 help:
 	@printf '%s\n' 'make demo | demo-kafka | test | pure | bench | lint | connectors | wheel | audit | clean    (the Makefile opens with what each does)'
@@ -29,11 +30,18 @@ demo-kafka: $(VENV)/.installed-services java
 	@printf '==> demo of all parts on Kafka and S3, some four minutes\n'
 	@$(BIN)/python -m jobs.demo_kafka
 
-# BLAS on one thread, as there are two workers: its idle threads spin. Bytecode is kept: of the tests too.
+# BLAS on one thread, as there are several workers: its idle threads spin. Bytecode is kept: of the tests too. Three
+# workers for two cores: some wait.
+PYTEST := PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 3 \
+  --ignore tests/cluster --ignore tests/faults
+
 test: lint java
 	@printf '==> pytest\n'
-	@PYTHONDONTWRITEBYTECODE= OPENBLAS_NUM_THREADS=1 HYPOTHESIS_PROFILE=thorough $(BIN)/python -m pytest -n 2 \
-	  --ignore tests/cluster --ignore tests/faults
+	@$(PYTEST) -m 'not slow'
+
+test-slow: $(VENV)/.installed-dev java
+	@printf '==> pytest of the evidence that takes long: quality on real data, regret, calibration, memory\n'
+	@$(PYTEST) -m slow
 
 test-cluster: $(VENV)/.installed-dev java
 	@printf '==> pytest of what needs a Flink cluster, some minutes\n'

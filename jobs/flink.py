@@ -155,6 +155,8 @@ def _streaming_options(runtime: Runtime) -> dict[str, str]:
         "execution.checkpointing.dir": runtime.checkpoint_places[0].directory,
         "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
         "execution.checkpointing.num-retained": str(KEPT_CHECKPOINTS),
+        # Where checkpoints are kept may be away for minutes; a job that restarts for it would not be better off.
+        "execution.checkpointing.tolerable-failed-checkpoints": "10",
         # Three restarts in a row, then the job is given up; one that has run for ten minutes since counts from 0 again.
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.attempts-before-reset-backoff": "3",

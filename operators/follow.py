@@ -1,16 +1,13 @@
 """Source of a followed folder: the chunks of files as they appear, and the wall clock where producers write none.
 
-Keyed state of `Follow` (one key): `seen`, the paths already handed on; `windows` (`rewind.py`).
-
-A followed folder can bring the wall clock with it (`WallClock`), for producers without heartbeats. The time takes the
-way of the chunks, behind those handed on before it, and downstream the slowest reader sets the watermark: so a backlog
-in the job is never overtaken. One outside of it is: what comes after a pause is late where its windows have closed.
+Keyed state of `Follow` (one key): `seen`, of each path WHOLE when all of it is handed on, or minus the byte up to which
+it is; `again`, the same of what is read again, and `windows` (`rewind.py`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -19,40 +16,19 @@ from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 from pyflink.table import StreamTableEnvironment
 
-from operators.clock import wall_clock_ms
-from operators.files import chunks_of, event_files
+from operators.files import FileChunk, chunks_of, event_files
+from operators.quiet import Quiet, WallClock
 from operators.rewind import NO_REWIND, Rewind, WindowsRead
 from operators.sources import spread
 
 LOOKS_PER_SECOND = 4  # how often a source without end is asked what is new
-
-
-@dataclass(frozen=True, slots=True)
-class WallClock:
-    """Tells each of so many readers the time once nothing has come for `idle_ms`."""
-
-    idle_ms: int
-    readers: int = 1
-    now_ms: Callable[[], int] = wall_clock_ms
-
-
-class Quiet:
-    """Knows how long nothing has come, for a source with a wall clock."""
-
-    def __init__(self, clock: WallClock) -> None:
-        self._clock = clock
-        self._since_ms: int | None = None  # in no state: after a restart something may be waiting
-
-    def times(self, now_ms: int, *, is_new: bool) -> Iterator[str]:
-        """The time once for each reader, as the stream goes round them, when nothing has come for long."""
-        if is_new or self._since_ms is None:
-            self._since_ms = now_ms
-        if now_ms - self._since_ms >= self._clock.idle_ms:
-            yield from [str(now_ms)] * self._clock.readers
+BYTES_A_TICK = 1 << 22  # of a backlog, a second of the job's work; a checkpoint waits until they are taken
+LEAST_BYTES = 1 << 12  # what a smaller file counts as
+WHOLE, UNTOUCHED = 1, 0
 
 
 class Follow(KeyedProcessFunction):  # type: ignore[misc]
-    """Hands on the chunks of files that are new in a folder each time a tick comes, and the time if it has a clock."""
+    """Hands on some chunks of files that are new in a folder each time a tick comes, and the time if it has a clock."""
 
     def __init__(self, folder: str, clock: WallClock | None = None, rewind: Rewind = NO_REWIND) -> None:
         self._folder, self._clock, self._rewind = folder, clock, rewind
@@ -60,47 +36,78 @@ class Follow(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state."""
         self._seen = runtime_context.get_map_state(MapStateDescriptor("seen", Types.STRING(), Types.LONG()))
+        self._again = runtime_context.get_map_state(MapStateDescriptor("again", Types.STRING(), Types.LONG()))
         self._windows = WindowsRead(runtime_context, self._rewind)
         self._quiet = None if self._clock is None else Quiet(self._clock)
 
     def process_element(self, value: Any, ctx: KeyedProcessFunction.Context) -> Iterator[str]:
-        """The chunks of the new files, oldest first, and the time if there have been none for long."""
+        """Chunks of the new files, oldest first, and the time if there have been none for long."""
         now_ms = self._clock.now_ms() if self._clock else 0  # before the look: what the look misses came later
         is_new = False
-        yield from self._chunks_again()
-        for chunk in self._new_chunks():
+        files = event_files(self._folder)
+        self._rewind_if_due(files)
+        for chunk in _some(chain(self._chunks_again(files), self._new_chunks(files))):
             is_new = True
-            yield chunk
+            yield chunk.to_json()
         if self._quiet is not None:
             yield from self._quiet.times(now_ms, is_new=is_new)
 
-    def _chunks_again(self) -> Iterator[str]:
-        """The chunks of what was handed on for other windows, as far as they may have been open."""
-        seen = set(self._seen.keys())
+    def _rewind_if_due(self, files: Sequence[Path]) -> None:
+        """Note each file that was handed on for other windows: what is in them may be of one that was open."""
+        if self._windows.are_known:
+            return
+        seen = _known(files, self._seen)
         if self._windows.are_others(has_read=bool(seen)):
-            for path in event_files(self._folder):
-                if str(path) in seen:
-                    yield from self._of_open_windows(path)
+            for path in seen:
+                self._again.put(path, UNTOUCHED)
         self._windows.are_these()
 
-    def _of_open_windows(self, path: Path) -> Iterator[str]:
-        for chunk in chunks_of(path):
-            if chunk.modified_ms >= self._rewind.arrived_ms:
-                yield chunk._replace(again_after_ms=self._rewind.after_ms).to_json()
+    def _chunks_again(self, files: Sequence[Path]) -> Iterator[FileChunk]:
+        known = _known(files, self._again)
+        for path in (path for path in files if str(path) in known):
+            for chunk in _left(path, known[str(path)], self._again):
+                if chunk.modified_ms >= self._rewind.arrived_ms:
+                    yield chunk._replace(again_after_ms=self._rewind.after_ms)
+            self._again.remove(str(path))
 
-    def _new_chunks(self) -> Iterator[str]:
-        files = event_files(self._folder)
-        seen = set(self._seen.keys())
-        for gone in seen - {str(path) for path in files}:
-            self._seen.remove(gone)
+    def _new_chunks(self, files: Sequence[Path]) -> Iterator[FileChunk]:
+        known = _known(files, self._seen)
         for path in files:
-            if str(path) not in seen:
-                try:
-                    chunks = chunks_of(path)
-                except FileNotFoundError:
-                    continue  # gone since it was listed
-                self._seen.put(str(path), 1)
-                yield from (chunk.to_json() for chunk in chunks)
+            yield from _left(path, known.get(str(path), UNTOUCHED), self._seen)
+
+
+def _some(chunks: Iterator[FileChunk]) -> Iterator[FileChunk]:
+    """The first of these, for one tick."""
+    left = BYTES_A_TICK
+    for chunk in chunks:
+        yield chunk
+        left -= max(chunk.end - chunk.start, LEAST_BYTES)
+        if left <= 0:
+            return
+
+
+def _known(files: Sequence[Path], state: Any) -> dict[str, int]:
+    """How far each file is handed on, as a state says; it forgets files that are gone."""
+    known = dict(state.items())
+    for gone in known.keys() - {str(path) for path in files}:
+        state.remove(gone)
+        del known[gone]
+    return known
+
+
+def _left(path: Path, handed_on: int, state: Any) -> Iterator[FileChunk]:
+    """The chunks of a file that are not handed on yet; the state knows of each before it is."""
+    if handed_on == WHOLE:
+        return
+    try:
+        chunks = [chunk for chunk in chunks_of(path) if chunk.start >= -handed_on]
+    except FileNotFoundError:
+        return  # gone since it was listed
+    for chunk in chunks[:-1]:
+        state.put(str(path), -chunk.end)
+        yield chunk
+    state.put(str(path), WHOLE)
+    yield from chunks[-1:]
 
 
 def ticks_of(tables: StreamTableEnvironment) -> DataStream:

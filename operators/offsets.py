@@ -7,10 +7,10 @@ move the watermark past what the others still hold.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, NamedTuple, Protocol
 
-__all__ = ["Log", "OffsetRange", "Partition", "Planner", "ranges_since"]
+__all__ = ["Log", "OffsetRange", "Partition", "Planner", "Until"]
 
 MAX_RECORDS: Final = 10_000  # of one chunk: some MB, half a second of the job's work
 _LATEST_MS: Final = 1 << 42  # in the year 2109
@@ -104,15 +104,6 @@ class Until:
         """As of the log; those positions where it is later."""
         found = self._log.at_time(partitions, time_ms)
         return {each: min(found[each], self._positions[each]) for each in partitions}
-
-
-def ranges_since(log: Log, time_ms: int, positions: Mapping[Partition, int]) -> Iterator[list[OffsetRange]]:
-    """The ranges of what arrived since a time, up to some positions."""
-    until = Until(log, positions)
-    planner, at = Planner(until), dict(until.at_time(list(positions), time_ms))
-    while ranges := planner.next(at):
-        at |= {Partition(each.topic, each.partition): each.end for each in ranges}
-        yield ranges
 
 
 def _records(positions: Mapping[Partition, int], ends: Mapping[Partition, int]) -> int:

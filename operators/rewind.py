@@ -51,16 +51,13 @@ class WindowsRead:
     def __init__(self, context: RuntimeContext, rewind: Rewind) -> None:
         self._state: Any = context.get_state(ValueStateDescriptor("windows", Types.LONG()))
         self._windows = rewind.windows
-        self._is_known = False  # in this process: the state need not be asked at each tick
+        self.are_known = False  # in this process: the state need not be asked at each tick
 
     def are_others(self, *, has_read: bool) -> bool:
         """Whether what was read has gone to others than there are now."""
-        if self._is_known or not has_read:
-            return False
-        return (self._state.value() or FIRST_WINDOWS) != self._windows
+        return has_read and (self._state.value() or FIRST_WINDOWS) != self._windows
 
     def are_these(self) -> None:
         """From now on it has gone to those that there are now."""
-        if not self._is_known:
-            self._state.update(self._windows)
-        self._is_known = True
+        self._state.update(self._windows)
+        self.are_known = True

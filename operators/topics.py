@@ -1,8 +1,8 @@
 """Source of Kafka topics: the ranges of offsets to read, as they grow; and the wall clock where producers write none.
 
-Keyed state of `Topics` (one key): `offsets`, of each partition the offset up to which it has been handed on; `windows`
-(`rewind.py`). A range means the same records for ever, so the job reads them after a failure as it did before; nothing
-is in the group's offsets but what people look at.
+Keyed state of `Topics` (one key): `offsets`, of each partition the offset up to which it has been handed on; `again`,
+the same of what is read again, and `windows` (`rewind.py`). A range means the same records for ever, so the job reads
+them after a failure as it did before; nothing is in the group's offsets but what people look at.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from typing import Any, Final
 
 from kafka.errors import KafkaError
@@ -19,9 +20,9 @@ from pyflink.datastream import DataStream, KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
 from operators.chunks import KafkaChunk
-from operators.follow import Quiet, WallClock
 from operators.kafka_client import KafkaLog, TopicsSettings
-from operators.offsets import OffsetRange, Partition, Planner, ranges_since
+from operators.offsets import OffsetRange, Partition, Planner, Until
+from operators.quiet import Quiet, WallClock
 from operators.rewind import NO_REWIND, Rewind, WindowsRead
 from operators.sources import spread
 
@@ -43,6 +44,7 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Name the state; Kafka is asked at the first tick."""
         self._offsets = runtime_context.get_map_state(MapStateDescriptor("offsets", Types.STRING(), Types.LONG()))
+        self._again = runtime_context.get_map_state(MapStateDescriptor("again", Types.STRING(), Types.LONG()))
         self._windows = WindowsRead(runtime_context, self._rewind)
         self._quiet = None if self._clock is None else Quiet(self._clock)
         self._client: KafkaLog | None = None
@@ -58,10 +60,9 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
         now_ms = self._clock.now_ms() if self._clock else 0  # before the look: what the look misses came later
         found = 0
         try:
-            yield from self._chunks_again()
-            for ranges in self._new_ranges():
+            for chunk in chain(self._chunks_again(), self._new_chunks()):
                 found += 1
-                yield KafkaChunk(tuple(ranges)).to_json()
+                yield chunk.to_json()
             self._well()
         except KafkaError as error:
             self._away(error)
@@ -69,28 +70,37 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
         if self._quiet is not None:
             yield from self._quiet.times(now_ms, is_new=found > 0)
 
-    def _chunks_again(self) -> list[str]:
-        """The chunks of what was handed on for other windows, as far as they may have been open; all or none."""
-        positions, chunks = {_partition(name): at for name, at in self._offsets.items()}, list[str]()
-        if self._windows.are_others(has_read=bool(positions)):
-            after_ms = self._rewind.after_ms
-            for ranges in ranges_since(self._log(), self._rewind.arrived_ms, positions):
-                chunks.append(KafkaChunk(tuple(ranges), after_ms).to_json())
-        self._windows.are_these()
-        return chunks
+    def _chunks_again(self) -> Iterator[KafkaChunk]:
+        """What was handed on for other windows, as far as they may have been open."""
+        self._rewind_if_due()
+        again = _positions(self._again)
+        if not again:
+            return
+        handed_on = _positions(self._offsets)  # which stay where they are until all is handed on again
+        planner = Planner(Until(self._log(), {each: handed_on[each] for each in again}))
+        for ranges in _planned(planner, self._again):
+            yield KafkaChunk(tuple(ranges), self._rewind.after_ms)
+        if not planner.next(_positions(self._again)):
+            for partition in again:
+                self._again.remove(_name(partition))
 
-    def _new_ranges(self) -> Iterator[list[OffsetRange]]:
+    def _rewind_if_due(self) -> None:
+        if self._windows.are_known:
+            return
+        positions = _positions(self._offsets)
+        if self._windows.are_others(has_read=bool(positions)):
+            starts = Until(self._log(), positions).at_time(list(positions), self._rewind.arrived_ms)
+            for partition, at in starts.items():
+                self._again.put(_name(partition), at)
+        self._windows.are_these()
+
+    def _new_chunks(self) -> Iterator[KafkaChunk]:
+        if _positions(self._again):
+            return
         log = self._log()
         self._look_for_partitions(log)
-        planner = self._planner
-        for _ in range(CHUNKS_A_TICK):
-            positions = {_partition(name): at for name, at in self._offsets.items()}
-            ranges = planner.next(positions)
-            if not ranges:
-                break
-            for each in ranges:
-                self._offsets.put(_name(Partition(each.topic, each.partition)), each.end)
-            yield ranges
+        for ranges in _planned(self._planner, self._offsets):
+            yield KafkaChunk(tuple(ranges))
         self._commit(log)
 
     def _log(self) -> KafkaLog:
@@ -121,7 +131,7 @@ class Topics(KeyedProcessFunction):  # type: ignore[misc]
             return
         self._committed_s = time.monotonic()
         try:
-            log.commit({_partition(name): at for name, at in self._offsets.items()})
+            log.commit(_positions(self._offsets))
         except KafkaError as error:  # the job does not need it
             _log.warning("the group could not be told how far the job is: %r", error)
 
@@ -148,6 +158,21 @@ def topic_chunks(
     by_source = ticks.key_by(lambda tick: 0, key_type=Types.INT())
     topics = by_source.process(function, Types.STRING()).uid("topics").name("topics").set_parallelism(1)
     return spread(topics, env)
+
+
+def _planned(planner: Planner, positions: Any) -> Iterator[list[OffsetRange]]:
+    """What is next to hand on after the positions in a state, which knows of it before it is."""
+    for _ in range(CHUNKS_A_TICK):
+        ranges = planner.next(_positions(positions))
+        if not ranges:
+            return
+        for each in ranges:
+            positions.put(_name(Partition(each.topic, each.partition)), each.end)
+        yield ranges
+
+
+def _positions(state: Any) -> dict[Partition, int]:
+    return {_partition(name): at for name, at in state.items()}
 
 
 def _name(partition: Partition) -> str:

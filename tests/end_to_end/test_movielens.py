@@ -11,7 +11,7 @@ import config
 from tests.harness.host import run_in_host
 from tests.harness.job import Finished
 
-pytestmark = [pytest.mark.cluster, pytest.mark.timeout(900)]
+pytestmark = [pytest.mark.cluster, pytest.mark.slow, pytest.mark.timeout(900)]
 
 # An independent, single-threaded run of the same mathematics gave this: λ = 4, forgetting 0.95, diagonal.
 AUC_LAST_50000 = 0.7105

@@ -20,12 +20,12 @@ from operators.files import FileChunk, plan_folder
 from operators.follow import Follow
 from operators.join import join_sql
 from operators.kafka_client import Connection, TopicsSettings
-from operators.offsets import MAX_RECORDS, OffsetRange, Partition, ranges_since
+from operators.offsets import MAX_RECORDS, OffsetRange, Partition
 from operators.parse import Parser
 from operators.reading import Reading, ReadSettings
 from operators.rewind import WINDOWS, Rewind
 from operators.rows import ROW, clock_row, close_ms_of, row_again
-from operators.topics import Topics
+from operators.topics import CHUNKS_A_TICK, Topics
 from tests.harness.cases import POLICY, T0_MS, T0_S, decision_line, ksuid, reward_line
 from tests.harness.fake_flink import Driven
 
@@ -110,6 +110,18 @@ def test_files_are_read_again_once_and_before_what_is_new(followed: Driven, tmp_
     assert driven.restored(Follow(str(tmp_path), rewind=OTHER)).element(0, None) == []
 
 
+def test_a_backlog_is_read_again_in_some_chunks_a_tick(
+    followed: Driven, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operators.follow.BYTES_A_TICK", 1)
+    write(tmp_path / "new", b"1", second=5)
+    driven, given = followed, []
+    for _ in range(6):
+        driven = driven.restored(Follow(str(tmp_path), rewind=OTHER))
+        given += chunks(driven.element(0, None))
+    assert given == [("a", AFTER_MS), ("b", AFTER_MS), ("new", None)]
+
+
 def test_a_release_with_the_same_windows_reads_nothing_again(followed: Driven, tmp_path: Path) -> None:
     assert followed.restored(Follow(str(tmp_path))).element(0, None) == []
 
@@ -158,16 +170,6 @@ def covered(ranges: Sequence[OffsetRange]) -> dict[Partition, tuple[int, int]]:
     return found
 
 
-def test_what_arrived_since_is_read_in_chunks_of_usual_size() -> None:
-    given = list(ranges_since(Log(), 10_000, {A: 50_000, B: 30_000}))
-    assert covered([each for ranges in given for each in ranges]) == {A: (10_000, 50_000), B: (10_000, 30_000)}
-    assert max(sum(each.end - each.start for each in ranges) for ranges in given) <= MAX_RECORDS
-
-
-def test_what_arrived_before_is_not_read_again() -> None:
-    assert list(ranges_since(Log(), 50_000, {A: 50_000, B: 40_000})) == []
-
-
 @pytest.fixture
 def log(monkeypatch: pytest.MonkeyPatch) -> Log:
     found = Log()
@@ -178,6 +180,12 @@ def log(monkeypatch: pytest.MonkeyPatch) -> Log:
 
 def topics(rewind: Rewind = Rewind()) -> Topics:  # noqa: B008 - immutable
     return Topics(TopicsSettings(Connection({}), ["t"]), rewind=rewind)
+
+
+def records(text: str) -> int:
+    chunk = chunk_from_json(text)
+    assert isinstance(chunk, KafkaChunk)
+    return sum(each.end - each.start for each in chunk.ranges)
 
 
 def again_and_new(texts: Sequence[str]) -> tuple[dict[Partition, tuple[int, int]], dict[Partition, tuple[int, int]]]:
@@ -196,7 +204,20 @@ def test_records_are_read_again_once_also_when_kafka_is_away_at_first(log: Log) 
     log.is_away = True
     assert driven.element(0, None) == []
     log.is_away = False
-    again, new = again_and_new(driven.element(0, None))
+    given = driven.element(0, None)
+    driven = driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000)))  # before all is read again
+    assert len(given) == CHUNKS_A_TICK
+    for _ in range(5):
+        given += driven.element(0, None)
+    again, new = again_and_new(given)
     assert again == {A: (10_000, 50_000), B: (10_000, 40_000)}
     assert new == {A: (50_000, 50_003)}
+    assert max(records(text) for text in given) <= MAX_RECORDS
     assert driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000))).element(0, None) == []
+
+
+def test_records_that_arrived_before_are_not_read_again(log: Log) -> None:
+    driven = Driven(topics())
+    for _ in range(5):
+        driven.element(0, None)
+    assert driven.restored(topics(Rewind(WINDOWS + 1, 70_000, reach_ms=20_000))).element(0, None) == []

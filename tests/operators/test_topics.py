@@ -11,9 +11,9 @@ import pytest
 from kafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
 
 from operators.chunks import KafkaChunk, chunk_from_json
-from operators.follow import WallClock
 from operators.kafka_client import Connection, Start, TopicsSettings
 from operators.offsets import MAX_RECORDS, OffsetRange, Partition
+from operators.quiet import WallClock
 from operators.topics import CHUNKS_A_TICK, Topics
 from tests.harness.fake_flink import Driven
 
