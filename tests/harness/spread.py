@@ -5,6 +5,7 @@ A file is never cut, since its tests share what they have started; and files tha
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import PurePosixPath
 
 import pytest
@@ -40,4 +41,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> ByFile:
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins early; the many quick tests fill the gaps at the end."""
+    _tell_apart(items)
     items.sort(key=lambda item: all(item.get_closest_marker(marker) is None for marker in LONG))
+
+
+def _tell_apart(items: list[pytest.Item]) -> None:
+    """Give tests of one id, as schemathesis makes them, their names: of those with one id xdist runs one alone."""
+    for item in items:
+        _, bracket, rest = item.name.partition("[")
+        if bracket and item.id.params is None:
+            item._id = item.id.with_params(rest.removesuffix("]"))
+    twice = [name for name, n in Counter(item.nodeid for item in items).items() if n > 1]
+    if twice:
+        message = f"several tests have one id: {', '.join(twice)}"
+        raise pytest.UsageError(message)

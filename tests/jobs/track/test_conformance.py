@@ -17,7 +17,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from schemathesis import Case
-from schemathesis.checks import positive_data_acceptance
+from schemathesis.checks import negative_data_rejection, positive_data_acceptance
 
 from jobs.track import openapi
 from jobs.track.admission import Admission
@@ -103,8 +103,17 @@ def original_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def validate_strict(case: Case[Any], url: str, headers: dict[str, str]) -> None:
     """A body that breaks a rule which the schema cannot say must be refused though it looks right."""
     told = isinstance(case.body, dict) and any(beyond_the_schema(case.body))
-    response = case.call_and_validate(url, headers=headers, excluded_checks=[positive_data_acceptance] * told)
+    excluded = [positive_data_acceptance] * told + [negative_data_rejection] * rounds_to_a_limit(case.body)
+    response = case.call_and_validate(url, headers=headers, excluded_checks=excluded)
     assert not (told and case.method == "POST") or response.status_code != TAKEN
+
+
+def rounds_to_a_limit(value: Any) -> bool:
+    """Whether a number in a value is beyond the document's largest, and is read as that: the largest double."""
+    if isinstance(value, (dict, list)):
+        return any(map(rounds_to_a_limit, value.values() if isinstance(value, dict) else value))
+    # Half a step beyond it, and further, no number is read any more.
+    return isinstance(value, int) and 17_976_931_348_623_157 * 10**292 < abs(value) < 2**1024 - 2**970
 
 
 @strict.parametrize()  # type: ignore[untyped-decorator]
