@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -77,8 +78,9 @@ class Shop:
         """The configuration, written anew."""
         path = self.folder / "config.yaml"
         bucket = {name: f"file:{self.folder / name}" for name in ("models", "train")}
-        path.write_text(yaml.safe_dump({"bucket": bucket, "training": {"base": False, **self.training}}))
-        return path
+        partial = self.folder / f"config-{threading.get_ident()}.partial"  # other threads read it
+        partial.write_text(yaml.safe_dump({"bucket": bucket, "training": {"base": False, **self.training}}))
+        return partial.replace(path)
 
     @property
     def train(self) -> FolderStore:
