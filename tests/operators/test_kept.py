@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from lambda_learner.learn.state_format import to_bytes
 from lambda_learner.learn.state_text import encode_state
 from operators.kept import Held
 from operators.rows import FIELD
@@ -26,7 +27,9 @@ FENCE_MS = STATE.fence_ms
 )
 def test_what_is_kept_comes_back(held: Held, text: str) -> None:
     assert held.text(TEXT if held.state else NO_STATE) == text
-    assert Held.of(text) == held
+    found = Held.of(text)
+    assert found[1:] == held[1:]
+    assert (found.state and to_bytes(found.state)) == (held.state and to_bytes(held.state))
 
 
 def test_of_a_new_key_nothing_is_kept_and_it_has_had_no_window() -> None:
