@@ -65,8 +65,9 @@ class Follow(KeyedProcessFunction):  # type: ignore[misc]
     def _chunks_again(self, files: Sequence[Path]) -> Iterator[FileChunk]:
         known = _known(files, self._again)
         for path in (path for path in files if str(path) in known):
+            before = self._seen.get(str(path))  # which stays as it is until all is read again
             for chunk in _left(path, known[str(path)], self._again):
-                if chunk.modified_ms >= self._rewind.arrived_ms:
+                if chunk.modified_ms >= self._rewind.arrived_ms and (before == WHOLE or chunk.end <= -before):
                     yield chunk._replace(again_after_ms=self._rewind.after_ms)
             self._again.remove(str(path))
 

@@ -14,6 +14,7 @@ import pytest
 from kafka.errors import KafkaConnectionError
 
 from lambda_learner.policy import Policies
+from operators import files
 from operators.batch import batch_sql
 from operators.chunks import Chunk, KafkaChunk, chunk_from_json
 from operators.files import FileChunk, plan_folder
@@ -120,6 +121,20 @@ def test_a_backlog_is_read_again_in_some_chunks_a_tick(
         driven = driven.restored(Follow(str(tmp_path), rewind=OTHER))
         given += chunks(driven.element(0, None))
     assert given == [("a", AFTER_MS), ("b", AFTER_MS), ("new", None)]
+
+
+def test_of_a_file_that_was_handed_on_in_part_that_part_alone_is_read_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("operators.follow.chunks_of", lambda path: files.chunks_of(path, 4))
+    write(tmp_path / "a", b"12345678901")
+    with monkeypatch.context() as one_a_tick:
+        one_a_tick.setattr("operators.follow.BYTES_A_TICK", 1)
+        driven = Driven(Follow(str(tmp_path)))
+        driven.element(0, None)
+    given = driven.restored(Follow(str(tmp_path), rewind=OTHER)).element(0, None)
+    found = [each for each in map(chunk_from_json, given) if isinstance(each, FileChunk)]
+    assert [(each.start, each.again_after_ms) for each in found] == [(0, AFTER_MS), (4, None), (8, None)]
 
 
 def test_a_release_with_the_same_windows_reads_nothing_again(followed: Driven, tmp_path: Path) -> None:
