@@ -13,6 +13,7 @@ from jobs.event_files import Sink, write_files
 from lambda_learner.simulate import synthetic
 from lambda_learner.simulate.traffic import Traffic
 from lambda_learner.simulate.truth import Rules, Truth
+from operators.files import plan_folder, read_chunk
 from tests.harness.job import Job
 
 DECISIONS = 100_000
@@ -50,6 +51,12 @@ class Noise:
 
     def job(self, folder: Path) -> Job:
         return Job(folder, self.events, MODELS, STREAM)
+
+    def halves(self) -> tuple[bytes, bytes]:
+        """The lines, for a job that is to be stopped between them."""
+        lines = [line.data + b"\n" for chunk in plan_folder(str(self.events)) for line in read_chunk(chunk)]
+        middle = len(lines) // 2
+        return b"".join(lines[:middle]), b"".join(lines[middle:])
 
 
 def make_noise(folder: Path, decisions: int = DECISIONS, *, traffic: Traffic = TRAFFIC, seed: int = 17) -> Noise:

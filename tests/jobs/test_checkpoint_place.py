@@ -15,14 +15,6 @@ from tests.harness.s3 import S3
 FIRST, SECOND = "0a1b2c3d", "9f8e7d6c"  # attempts
 
 
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "folder":
-        return folder_place(tmp_path / "checkpoints")
-    s3: S3 = request.getfixturevalue("s3")
-    return s3_place(s3.new_url(), "owner")
-
-
 def put(place: Place, *keys: str, data: bytes = b"state") -> None:
     for key in keys:
         place.store.put(key, data)

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 
 from jobs import checkpoints
-from jobs.checkpoint_place import Place, folder_place, s3_place
+from jobs.checkpoint_place import Place, folder_place
 from jobs.checkpoints import reopen_parts, whole_checkpoint
 from jobs.job_state import StateError
-from tests.harness.s3 import S3
 
 PART = "part-0a1b2c3d-0000-4000-8000-0123456789ab-3"
 MARK = "9f9f9f9f-1111-4222-8333-abcdefabcdef"
@@ -44,14 +43,6 @@ def test_where_none_is_whole_each_is_named_and_what_to_do(damaged: set[str]) -> 
     damaged |= {"chk-1", "chk-2", "chk-3"}
     with pytest.raises(StateError, match=r"(?s)chk-3 is damaged.*chk-2.*chk-1.*--fresh"):
         whole_checkpoint(FOUND, PLACES, None)
-
-
-@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.services)])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
-    if request.param == "folder":
-        return folder_place(tmp_path / "state")
-    s3: S3 = request.getfixturevalue("s3")
-    return s3_place(s3.new_url(), "owner")
 
 
 def checkpoint(folder: Path, place: Place) -> str:

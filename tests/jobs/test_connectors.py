@@ -54,19 +54,25 @@ def test_the_connector_of_kinesis_is_asked_for_by_its_profile(tmp_path: Path) ->
         jars_of(Settings(stream=given))
 
 
-def test_a_run_without_its_connector_ends_with_that_and_takes_no_bucket(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("needs", "told"),
+    [
+        ("sinks: {kafka: {connection: {bootstrap_servers: 'a:1'}, requests: asked}}", "run `make connectors`"),
+        ("checkpoints: s3://bucket/p", "stream.checkpoints needs"),
+    ],
+)
+def test_a_run_without_its_connector_or_plugin_ends_with_that_and_takes_no_bucket(
+    tmp_path: Path, needs: str, told: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    kafka = "{connection: {bootstrap_servers: 'a:1'}, requests: asked}"
     config = tmp_path / "config.yaml"
     config.write_text(
-        f"stream: {{sinks: {{kafka: {kafka}}}, connectors: {tmp_path}, state: {tmp_path / 'state'}}}\n"
+        f"stream: {{{needs}, connectors: {tmp_path}, state: {tmp_path / 'state'}}}\n"
         f"bucket: {{models: 'file:{tmp_path / 'bucket'}'}}\n"
     )
     with pytest.raises(SystemExit) as raised:
         cli.main(["run", "--config", str(config)])
     assert raised.value.code == cli.BAD_USAGE
-    assert "run `make connectors`" in capsys.readouterr().err
+    assert told in capsys.readouterr().err
     assert not (tmp_path / "bucket").exists()
 
 
@@ -93,21 +99,6 @@ def test_checkpoints_in_s3_need_the_plugin_which_is_beside_the_connectors(tmp_pa
 
 def test_checkpoints_in_the_state_folder_need_no_plugin(tmp_path: Path) -> None:
     assert plugin_of(Settings(stream=Stream(connectors=str(tmp_path)))) is None
-
-
-def test_a_run_without_its_plugin_ends_with_that_and_takes_no_bucket(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    config = tmp_path / "config.yaml"
-    config.write_text(
-        f"stream: {{checkpoints: s3://bucket/p, connectors: {tmp_path}, state: {tmp_path / 'state'}}}\n"
-        f"bucket: {{models: 'file:{tmp_path / 'bucket'}'}}\n"
-    )
-    with pytest.raises(SystemExit) as raised:
-        cli.main(["run", "--config", str(config)])
-    assert raised.value.code == cli.BAD_USAGE
-    assert "stream.checkpoints needs" in capsys.readouterr().err
-    assert not (tmp_path / "bucket").exists()
 
 
 def test_jars_are_added_by_their_address() -> None:

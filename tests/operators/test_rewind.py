@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
-from unittest.mock import Mock
 
 import pytest
-from kafka.errors import KafkaConnectionError
 
 from lambda_learner.policy import Policies
 from operators import files
@@ -24,15 +20,18 @@ from operators.kafka_client import Connection, TopicsSettings
 from operators.offsets import MAX_RECORDS, OffsetRange, Partition
 from operators.parse import Parser
 from operators.reading import Reading, ReadSettings
-from operators.rewind import WINDOWS, Rewind
+from operators.rewind import NO_REWIND, WINDOWS, Rewind
 from operators.rows import ROW, clock_row, close_ms_of, row_again
 from operators.topics import CHUNKS_A_TICK, Topics
 from tests.harness.cases import POLICY, T0_MS, T0_S, decision_line, ksuid, reward_line
 from tests.harness.fake_flink import Driven
+from tests.harness.fake_kafka import A, B, Kafka, kafka
+
+__all__ = ["kafka"]
 
 AFTER_MS = T0_MS + 30_000
 OTHER = Rewind(WINDOWS + 1, AFTER_MS, reach_ms=20_000)
-A, B = Partition("t", 0), Partition("t", 1)
+RECORDS = {A: 50_000, B: 40_000}
 
 
 SQL = {1: "81681f14fe910004"}
@@ -152,29 +151,6 @@ def test_a_folder_without_files_is_of_the_windows_that_there_are(tmp_path: Path)
 # Topics.
 
 
-@dataclass
-class Log:
-    """Two partitions; a record arrived at the time of its offset."""
-
-    records: dict[Partition, int] = field(default_factory=lambda: {A: 50_000, B: 40_000})
-    is_away: bool = False
-    consumer: Any = field(default_factory=Mock)
-
-    def partitions(self) -> list[Partition]:
-        return sorted(self.records)
-
-    def starts(self, partitions: Sequence[Partition], start: str) -> dict[Partition, int]:
-        return dict.fromkeys(partitions, 0)
-
-    def ends(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        return {each: self.records[each] for each in partitions}
-
-    def at_time(self, partitions: Sequence[Partition], time_ms: int) -> Mapping[Partition, int]:
-        if self.is_away:
-            raise KafkaConnectionError
-        return {each: min(time_ms, self.records[each]) for each in partitions}
-
-
 def covered(ranges: Sequence[OffsetRange]) -> dict[Partition, tuple[int, int]]:
     """From where to where each partition is read; the ranges of each follow one another."""
     found: dict[Partition, tuple[int, int]] = {}
@@ -185,15 +161,7 @@ def covered(ranges: Sequence[OffsetRange]) -> dict[Partition, tuple[int, int]]:
     return found
 
 
-@pytest.fixture
-def log(monkeypatch: pytest.MonkeyPatch) -> Log:
-    found = Log()
-    monkeypatch.setattr("operators.topics.KafkaLog", lambda *_: found)
-    monkeypatch.setattr(Connection, "consumer", lambda *_: Mock())
-    return found
-
-
-def topics(rewind: Rewind = Rewind()) -> Topics:  # noqa: B008 - immutable
+def topics(rewind: Rewind = NO_REWIND) -> Topics:
     return Topics(TopicsSettings(Connection({}), ["t"]), rewind=rewind)
 
 
@@ -210,15 +178,16 @@ def again_and_new(texts: Sequence[str]) -> tuple[dict[Partition, tuple[int, int]
     return covered(again), covered(new)
 
 
-def test_records_are_read_again_once_also_when_kafka_is_away_at_first(log: Log) -> None:
+def test_records_are_read_again_once_also_when_kafka_is_away_at_first(kafka: Kafka) -> None:
+    kafka.records = dict(RECORDS)
     driven = Driven(topics())
     for _ in range(5):
         driven.element(0, None)
-    log.records |= {A: 50_003}
+    kafka.records[A] = 50_003
     driven = driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000)))
-    log.is_away = True
+    kafka.is_away = True
     assert driven.element(0, None) == []
-    log.is_away = False
+    kafka.is_away = False
     given = driven.element(0, None)
     driven = driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000)))  # before all is read again
     assert len(given) == CHUNKS_A_TICK
@@ -231,7 +200,8 @@ def test_records_are_read_again_once_also_when_kafka_is_away_at_first(log: Log) 
     assert driven.restored(topics(Rewind(WINDOWS + 1, 30_000, reach_ms=20_000))).element(0, None) == []
 
 
-def test_records_that_arrived_before_are_not_read_again(log: Log) -> None:
+def test_records_that_arrived_before_are_not_read_again(kafka: Kafka) -> None:
+    kafka.records = dict(RECORDS)
     driven = Driven(topics())
     for _ in range(5):
         driven.element(0, None)

@@ -2,63 +2,21 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 from unittest.mock import Mock
 
 import pytest
-from kafka.errors import GroupAuthorizationFailedError, KafkaConnectionError
+from kafka.errors import GroupAuthorizationFailedError
 
 from operators.chunks import KafkaChunk, chunk_from_json
 from operators.kafka_client import Connection, Start, TopicsSettings
-from operators.offsets import MAX_RECORDS, OffsetRange, Partition
+from operators.offsets import MAX_RECORDS, OffsetRange
 from operators.quiet import WallClock
 from operators.topics import CHUNKS_A_TICK, Topics
 from tests.harness.fake_flink import Driven
+from tests.harness.fake_kafka import A, B, Kafka, kafka
 
-A, B = Partition("t", 0), Partition("t", 1)
-
-
-@dataclass
-class Kafka:
-    """Partitions by their number of records; the time of arrival of a record is its offset."""
-
-    records: dict[Partition, int]
-    committed: dict[Partition, int] = field(default_factory=dict)
-    is_away: bool = False
-    consumer: Any = field(default_factory=Mock)
-
-    def _answer(self) -> None:
-        if self.is_away:
-            raise KafkaConnectionError
-
-    def partitions(self) -> list[Partition]:
-        self._answer()
-        return sorted(self.records)
-
-    def starts(self, partitions: Sequence[Partition], start: Start) -> dict[Partition, int]:
-        return {each: self.records[each] if start == "latest" else 0 for each in partitions}
-
-    def ends(self, partitions: Sequence[Partition]) -> Mapping[Partition, int]:
-        self._answer()
-        return {each: self.records[each] for each in partitions}
-
-    def at_time(self, partitions: Sequence[Partition], time_ms: int) -> Mapping[Partition, int]:
-        return {each: min(self.records[each], time_ms) for each in partitions}
-
-    def commit(self, positions: Mapping[Partition, int]) -> None:
-        self.committed = dict(positions)
-
-
-@pytest.fixture
-def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
-    kafka = Kafka({A: 0, B: 0})
-    monkeypatch.setattr("operators.topics.KafkaLog", lambda *_: kafka)
-    monkeypatch.setattr(Connection, "consumer", lambda *_: kafka.consumer)
-    monkeypatch.setattr("operators.topics.LOOK_SECONDS", 0)
-    monkeypatch.setattr("operators.topics.COMMIT_SECONDS", 0)
-    return kafka
+__all__ = ["kafka"]
 
 
 def topics(start: Start = "earliest", group: str | None = None, clock: WallClock | None = None) -> Topics:

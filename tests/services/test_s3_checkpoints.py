@@ -15,8 +15,7 @@ import pytest
 from jobs.checkpoint_place import Place, newest_first, s3_place
 from jobs.job_state import JobState
 from lambda_learner.events.accept import heartbeat_line
-from operators.files import plan_folder, read_chunk
-from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, Noise, make_noise
+from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, make_noise
 from tests.harness.compare import assert_identities, assert_same_coefficients
 from tests.harness.feed import Folder
 from tests.harness.job import Finished, Job, Running
@@ -83,7 +82,7 @@ def story(s3_of_session: S3, connectors: Path, tmp_path_factory: pytest.TempPath
     with pytest.MonkeyPatch.context() as patched:
         for variable, value in s3_of_session.environ.items():
             patched.setenv(variable, value)
-        tell(told, *halves(noise))
+        tell(told, *noise.halves())
         yield told
 
 
@@ -103,12 +102,6 @@ def tell(told: Story, early: bytes, late: bytes) -> None:
         told.until_saved(running, 2)
         running.interrupt(signal.SIGTERM)
         told.finished = running.wait()
-
-
-def halves(noise: Noise) -> tuple[bytes, bytes]:
-    lines = [line.data + b"\n" for chunk in plan_folder(str(noise.events)) for line in read_chunk(chunk)]
-    middle = len(lines) // 2
-    return b"".join(lines[:middle]), b"".join(lines[middle:])
 
 
 def test_a_damaged_checkpoint_is_told_and_the_one_before_it_used(story: Story) -> None:

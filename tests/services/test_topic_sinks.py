@@ -19,8 +19,7 @@ from deploy.services.kafka import Broker
 from lambda_learner.events.accept import heartbeat_line
 from lambda_learner.publish.store import FolderStore
 from lambda_learner.retrain.requests import records
-from operators.files import plan_folder, read_chunk
-from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, Noise, make_noise
+from tests.end_to_end.noisy import MODELS, STREAM, TRAFFIC, make_noise
 from tests.harness.feed import Folder
 from tests.harness.job import Coefficients, Job
 from tests.harness.secured import Secured
@@ -59,7 +58,7 @@ def story(kafka_broker: Broker, secured: Secured, connectors: Path, tmp_path_fac
     stream = {**STREAM, "sinks": sinks, "connectors": str(connectors)}
     job = Job(folder, folder / "events", ALL_MODELS, stream, follow=True)
     feed = Folder(job.events)
-    early, late = halves(noise)
+    early, late = noise.halves()
     feed.put(early)
     with job.start() as running:
         running.until(lambda: job.checkpoints() >= 3 and job.committed_ms() > 0 and topic(kafka, "learned"), "records")
@@ -82,12 +81,6 @@ def checkpoints_without_sinks(folder: Path) -> int:
     with job.start() as running:
         running.until(lambda: job.checkpoints() > before, "a checkpoint without sinks")
     return job.checkpoints()
-
-
-def halves(noise: Noise) -> tuple[bytes, bytes]:
-    lines = [line.data + b"\n" for chunk in plan_folder(str(noise.events)) for line in read_chunk(chunk)]
-    middle = len(lines) // 2
-    return b"".join(lines[:middle]), b"".join(lines[middle:])
 
 
 def all_is_told(job: Job) -> bool:
