@@ -39,8 +39,8 @@ class Log(Protocol):
         """Have the topics as they must be, or BridgeError."""
         ...
 
-    def read(self) -> dict[str, bytes]:
-        """What is committed in the topic of positions."""
+    def read(self, *, waits: bool) -> dict[str, bytes]:
+        """What is committed in the topic of positions, behind open transactions too if it waits for their end."""
         ...
 
     def take_over(self) -> Closing:
@@ -75,10 +75,12 @@ class Bridge:
         if not self._is_checked:
             self._log.check()
             self._is_checked = True
-        self._check_owner(self._log.read())  # before it takes over, which would stop the other
+        # Before it takes over, which would stop the other. It does not wait here: what a killed bridge has left open
+        # stays so for a minute, unless another takes over.
+        self._check_owner(self._log.read(waits=False))
         writer = self._log.take_over()
         try:
-            found = self._log.read()
+            found = self._log.read(waits=True)
             self._check_owner(found)
             self._claim(writer, found)
             positions = self._copied.keys.positions(found)

@@ -41,9 +41,9 @@ class KafkaLog:
         """Have the topics as they must be."""
         check_topics(self.arguments, self.topic, self.positions_topic)
 
-    def read(self) -> dict[str, bytes]:
-        """What is committed in the topic of positions."""
-        return read_topic(self.arguments, self.positions_topic)
+    def read(self, *, waits: bool) -> dict[str, bytes]:
+        """What is committed in the topic of positions, behind open transactions too if it waits for their end."""
+        return read_topic(self.arguments, self.positions_topic, waits=waits)
 
     def take_over(self) -> Transactions:
         """A producer that fences the one before it."""

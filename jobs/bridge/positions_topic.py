@@ -57,11 +57,13 @@ def _check_compacted(admin: KafkaAdminClient, name: str) -> None:
         raise BridgeError(message)
 
 
-def read_topic(connection: Mapping[str, Any], name: str) -> dict[str, bytes]:
-    """The newest committed value of each key. KafkaError when that cannot be known now."""
-    ends = _ends(connection, name)
-    consumer = KafkaConsumer(**connection, **_OPTIONS, isolation_level="read_committed")
-    with closing(consumer):
+def read_topic(connection: Mapping[str, Any], name: str, *, waits: bool) -> dict[str, bytes]:
+    """The newest committed value of each key. KafkaError when that cannot be known now.
+
+    With `waits` that of what is behind an open transaction too, which ends within READ_SECONDS.
+    """
+    ends = _ends(connection, name, "read_uncommitted" if waits else "read_committed")
+    with closing(KafkaConsumer(**connection, **_OPTIONS, isolation_level="read_committed")) as consumer:
         consumer.assign(list(ends))
         found: dict[str, bytes] = {}
         deadline = time.monotonic() + READ_SECONDS
@@ -75,9 +77,9 @@ def read_topic(connection: Mapping[str, Any], name: str) -> dict[str, bytes]:
         return found
 
 
-def _ends(connection: Mapping[str, Any], name: str) -> dict[TopicPartition, int]:
-    """The ends with what is not committed: what is behind the open transaction of another producer counts too."""
-    with closing(KafkaConsumer(**connection, **_OPTIONS, isolation_level="read_uncommitted")) as consumer:
+def _ends(connection: Mapping[str, Any], name: str, isolation: str) -> dict[TopicPartition, int]:
+    """The ends for readers that see what is not committed; or of those that do not: before any open transaction."""
+    with closing(KafkaConsumer(**connection, **_OPTIONS, isolation_level=isolation)) as consumer:
         numbers = consumer.partitions_for_topic(name)
         if not numbers:
             message = f"topic {name}: nothing is known of it yet"

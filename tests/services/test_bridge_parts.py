@@ -58,8 +58,8 @@ def leave_open(writer: Transactions, topic: str, key: bytes, value: bytes) -> No
     writer._producer.send(topic, value, key=key).get(PATIENCE_SECONDS)
 
 
-def read(topic: TestTopic, name: str) -> dict[str, bytes]:
-    return read_topic({"bootstrap_servers": topic.servers}, name)
+def read(topic: TestTopic, name: str, *, waits: bool = True) -> dict[str, bytes]:
+    return read_topic({"bootstrap_servers": topic.servers}, name, waits=waits)
 
 
 def test_the_newest_value_of_each_key_is_read_and_a_deleted_one_is_not(
@@ -84,6 +84,17 @@ def test_what_a_bridge_had_not_committed_never_happened_when_the_next_has_taken_
     with pytest.raises(KafkaError):
         older._commit()
     assert read(topic, positions) == {"x": b"committed", "y": b"newer"}
+
+
+def test_a_look_at_what_is_committed_does_not_wait_for_an_open_transaction(
+    topic: TestTopic, positions: str, opened: Open
+) -> None:
+    killed = opened("a")
+    killed.write([Message(positions, b"x", b"committed")])
+    leave_open(killed, positions, b"x", b"open")
+    assert read(topic, positions, waits=False) == {"x": b"committed"}
+    killed._commit()  # the broker would have ended the transaction of one that waits
+    assert read(topic, positions) == {"x": b"open"}
 
 
 def test_a_bridge_that_another_has_replaced_writes_nothing(topic: TestTopic, positions: str, opened: Open) -> None:

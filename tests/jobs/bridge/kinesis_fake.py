@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
-from kafka.errors import KafkaConnectionError, ProducerFencedError
+from kafka.errors import KafkaConnectionError, KafkaTimeoutError, ProducerFencedError
 
 from jobs.bridge.bridge import Bridge
 from jobs.bridge.messages import Keys, Message
@@ -124,12 +124,16 @@ class FakeKafka:
     failures: list[tuple[Exception, bool] | None] = field(default_factory=list)
     away: int = 0  # so many more questions are not answered
     epoch: int = 0
+    is_open: bool = False  # the transaction of a bridge that was killed, until the next has taken over
 
     def check(self) -> None:
         self._answer()
 
-    def read(self) -> dict[str, bytes]:
+    def read(self, *, waits: bool) -> dict[str, bytes]:
+        """While a killed bridge has a transaction open, who waits is not answered."""
         self._answer()
+        if waits and self.is_open:
+            raise KafkaTimeoutError
         found: dict[str, bytes] = {}
         for each in self.committed:
             if each.topic != "positions":
@@ -142,7 +146,7 @@ class FakeKafka:
 
     def take_over(self) -> FakeWriter:
         self._answer()
-        self.epoch += 1
+        self.epoch, self.is_open = self.epoch + 1, False
         return FakeWriter(self, self.epoch)
 
     def values(self) -> list[str]:
@@ -214,7 +218,7 @@ class World:
         self.bridge(**changes).run(Stopping(self.kinesis, waits, between))  # type: ignore[arg-type]
 
     def positions(self) -> dict[str, Position]:
-        return Keys("eu", "events").positions(self.kafka.read())
+        return Keys("eu", "events").positions(self.kafka.read(waits=True))
 
     def save(self, shard: str, position: Position) -> None:
         self.kafka.committed.append(

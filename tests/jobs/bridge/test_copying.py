@@ -171,6 +171,14 @@ def test_a_shard_that_may_not_be_read_ends_the_bridge(world: World, error: Excep
         world.run()
 
 
+def test_what_a_killed_bridge_has_left_open_holds_up_nobody(world: World) -> None:
+    world.kinesis.put(world.kinesis.make(), "a")
+    world.kafka.is_open = True
+    world.run(waits=1)
+    assert world.kafka.values() == ["a"]
+    assert not world.told
+
+
 def test_brokers_that_are_away_are_told_once_and_waited_for(world: World) -> None:
     world.kinesis.put(world.kinesis.make(), "a")
     world.kafka.away = 4
