@@ -36,10 +36,9 @@ def rows_schema() -> Schema:
 
 
 def join_sql(rows: str) -> str:
-    """One row a key and window: the greatest payload with the group of it, and the notes of all copies.
+    """One row a key and window: the content with the greatest payload, and the notes of all copies.
 
-    The payload that wins is the greatest text; GROUP sorts before any character of JSON, so the group behind it
-    never decides between different payloads.
+    Contents compare as payloads do: the separators behind those sort before any character of JSON.
     """
     return f"""
 SELECT window_start, window_end, model_name, id,

@@ -7,9 +7,11 @@ A row is fields between FIELD separators:
 kind is D (decision), R (reward), T (training record), F (has its entity forgotten) or H (moves the watermark only; no
 more fields follow). A decision and its rewards share the key D + decision_id. `note` is what the join rule needs of
 each copy. `content`, which a reward lacks, is payload GROUP group: the group is the entity or, for rows that would all
-be of one group, entity CHUNK chunk. Where a base is active, GROUP offset CHUNK version follow: they are functions of
-payload and window, so copies with one payload have one content. The separators are control characters, which JSON text
-never holds, and sort before all that it does.
+be of one group, entity CHUNK chunk. In place of its payload a decision has its core, without the last brace, CHUNK the
+payload's checksum: that sorts as payloads do and is half as long, as nothing after parse reads what comes behind the
+item. Where a base is active, GROUP offset CHUNK version follow: they are functions of payload and window, so copies
+with one payload have one content. The separators are control characters, which JSON text never holds, and sort before
+all that it does.
 """
 
 from __future__ import annotations
@@ -45,11 +47,11 @@ def forget_row(forget: Forget, *, close_ms: int) -> str:
 
 
 def _copy_row(kind: str, event: Decision | Record | Forget, *, close_ms: int, entity: str) -> str:
-    at, payload = _digits(event.event_ms), event.payload
-    note = f"{kind}{at}{checksum(payload):08x}"
+    at, mark = _digits(event.event_ms), f"{checksum(event.payload):08x}"
+    text = f"{event.core[:-1]}{CHUNK}{mark}" if isinstance(event, Decision) else event.payload
     group = entity if entity and entity != ONE_ENTITY else f"{entity}{CHUNK}{event.message_id[-1]}"
     key = f"{kind}{event.message_id}"
-    return FIELD.join((_digits(close_ms - 1), at, key, event.model, note, f"{payload}{GROUP}{group}"))
+    return FIELD.join((_digits(close_ms - 1), at, key, event.model, f"{kind}{at}{mark}", f"{text}{GROUP}{group}"))
 
 
 def reward_row(reward: Reward, *, close_ms: int) -> str:
@@ -93,14 +95,14 @@ def window_row(model: str, text: str) -> WindowRow:
     Reads back what the batch stage concatenated: key, content, FIELD, notes between NOTE separators.
     """
     content, _, notes = text[KEY_LENGTH:].partition(FIELD)
-    payload, _, group = content.partition(GROUP)
+    payload, winner, group = _parts(content)
     copies, rewards = [], []
     for note in notes.split(NOTE):
         if note[0] == "R":
             rewards.append(RewardCopy(note[14:41], int(note[1:14]), float(note[41:])))
         else:
             copies.append(DecisionCopy(int(note[1:14]), int(note[14:22], 16)))
-    row = JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards))
+    row = JoinedRow(model, text[1:KEY_LENGTH], payload or None, tuple(copies), tuple(rewards), winner)
     _, _, base = group.partition(GROUP)
     if not base:
         return WindowRow(text[0], row)
@@ -108,8 +110,15 @@ def window_row(model: str, text: str) -> WindowRow:
     return WindowRow(text[0], row, float(offset), version)
 
 
+def _parts(content: str) -> tuple[str, int | None, str]:
+    """A payload, or the core of one and the checksum of the whole; and the group with all behind it."""
+    text, _, group = content.partition(GROUP)
+    payload, _, mark = text.partition(CHUNK)  # state of an earlier version has all of a decision
+    return (f"{payload}}}", int(mark, 16), group) if mark else (payload, None, group)
+
+
 def late_line(second: int, key: str, model: str, note: str, content: str | None) -> str:
-    """A row whose window ended with a second, as a JSON line for people: kind, model, id, close, note, payload."""
+    """A row whose window ended with a second, as a JSON line for people; of a decision, its core is the payload."""
     row = {"kind": note[0], "model": model, "id": key[1:], "close_ms": (second + 1) * 1000, "note": note}
-    row["payload"] = orjson.loads(content.partition(GROUP)[0]) if content else None
+    row["payload"] = orjson.loads(_parts(content)[0]) if content else None
     return orjson.dumps(row).decode()

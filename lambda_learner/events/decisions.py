@@ -27,23 +27,25 @@ def decision(fields: Fields, *, model: str, decision_ms: int, arrival_ms: int) -
         fields, runners_up = version7.translate(fields, count)
     item, context = fields.get("item"), fields.get("context")
     message_id: str = fields["message_id"]
-    payload: Fields = {"context": context, "count": count, "item": item, "message_id": message_id, "model": model}
+    core: Fields = {"context": context, "count": count, "item": item}
+    rest: Fields = {"message_id": message_id, "model": model}  # what sorts after the item
     sample, has_sample = None, "sample" in fields
     if has_sample:
-        sample = payload["sample"] = fields["sample"]
+        sample = rest["sample"] = fields["sample"]
         if count == 1 + len(runners_up):
             raise _unexpected_sample(sample)
     if runners_up:
-        payload["runners_up"] = runners_up  # how many candidates the sample stands for depends on it
+        rest["runners_up"] = runners_up  # how many candidates the sample stands for depends on it
     for name in OPTIONAL:
         if fields.get(name) is not None:
-            payload[name] = optional(name, fields[name], count=count)
-    text = canonical_json(payload)
-    if "candidates" in payload:
-        check_item(payload["candidates"], item)
+            (core if name == "candidates" else rest)[name] = optional(name, fields[name], count=count)
+    text = canonical_json(core)
+    payload = f"{text[:-1]},{canonical_json(rest)[1:]}"
+    if "candidates" in core:
+        check_item(core["candidates"], item)
     event_ms = decision_ms if decision_ms < arrival_ms else arrival_ms
     return Decision(
-        message_id, model, item, count, context, has_sample, sample, decision_ms, arrival_ms, event_ms, text
+        message_id, model, item, count, context, has_sample, sample, decision_ms, arrival_ms, event_ms, payload, text
     )
 
 

@@ -15,7 +15,8 @@ class Decision(NamedTuple):
     """An item was chosen among `count` candidates; `message_id` is the decision id.
 
     `payload` is the decision as canonical JSON (sorted keys, version 8, without arrival and unknown fields):
-    equal payloads are the same decision. `sample` is one candidate that was passed over, if `has_sample`.
+    equal payloads are the same decision. `core` is the same without what comes after the item, still JSON: no member
+    that learning reads is missing. `sample` is one candidate that was passed over, if `has_sample`.
     """
 
     message_id: str
@@ -29,6 +30,7 @@ class Decision(NamedTuple):
     arrival_ms: int
     event_ms: int
     payload: str
+    core: str
 
 
 class Reward(NamedTuple):

@@ -86,7 +86,7 @@ def joined(rows: Iterable[str]) -> Joined:
     return Joined({key: ROW.join(texts) for key, texts in batches.items()})
 
 
-def payload_of(text: str) -> Mapping[str, Any]:
+def core_of(text: str) -> Mapping[str, Any]:
     """The decision in one joined row."""
-    payload: Mapping[str, Any] = orjson.loads(text[28:].partition(GROUP)[0])
-    return payload
+    core: Mapping[str, Any] = orjson.loads(text[28:].partition(CHUNK)[0] + "}")
+    return core

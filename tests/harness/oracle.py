@@ -46,7 +46,7 @@ class Scored(NamedTuple):
 class Row:
     """The lines of one decision id, or of one record's message id, in its window."""
 
-    payload: str | None = None
+    winner: tuple[str, int] | None = None  # the greatest payload up to its item, then the greatest checksum
     copies: list[join.DecisionCopy] = field(default_factory=list)
     rewards: list[join.RewardCopy] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
@@ -114,8 +114,9 @@ class Oracle:
         close = join.close_ms(deadline, interval_ms)
         if isinstance(event, Decision):
             row = self.rows[close, event.model, event.message_id]
-            row.payload = max(row.payload or "", event.payload)
-            row.copies.append(join.DecisionCopy(event.event_ms, join.checksum(event.payload)))
+            checksum = join.checksum(event.payload)
+            row.winner = max(row.winner or ("", 0), (event.core[:-1], checksum))
+            row.copies.append(join.DecisionCopy(event.event_ms, checksum))
         elif event.event_ms > deadline:
             self.count(event.event_ms, "after_deadline")
         else:
@@ -124,7 +125,9 @@ class Oracle:
 
     def settle_decision(self, close: int, model: str, decision_id: str, row: Row) -> None:
         policy = self.settings.model_for(model)
-        joined = join.JoinedRow(model, decision_id, row.payload, tuple(row.copies), tuple(row.rewards))
+        core, winner = row.winner or (None, None)
+        payload = None if core is None else f"{core}}}"
+        joined = join.JoinedRow(model, decision_id, payload, tuple(row.copies), tuple(row.rewards), winner)
         outcome = join.reward_decision(joined, reward_policy(policy.reward))
         for minute_ms, name, number in outcome.tally:
             self.count(minute_ms, name, number)

@@ -19,11 +19,11 @@ from tests.harness.cases import (
     POLICY,
     T0_MS,
     T0_S,
+    core_of,
     decision_line,
     joined,
     ksuid,
     line,
-    payload_of,
     record_line,
     reward_line,
 )
@@ -184,9 +184,9 @@ def test_every_line_has_one_class() -> None:
     assert total["after_deadline"] == 1
 
 
-def test_a_payload_is_the_decision_without_its_arrival() -> None:
-    (text,) = joined(parse(decision_line(1, received_at=ARRIVAL_MS)).rows).values()
-    assert payload_of(text).keys() == {"context", "count", "item", "message_id", "model"}
+def test_what_goes_on_of_a_decision_is_what_learning_reads() -> None:
+    (text,) = joined(parse(decision_line(1, received_at=ARRIVAL_MS, count=2, sample=1)).rows).values()
+    assert core_of(text).keys() == {"context", "count", "item"}
 
 
 def test_no_lines_give_nothing() -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+from itertools import permutations
 from typing import Any
 
 import orjson
@@ -11,7 +12,7 @@ from hypothesis import strategies as st
 
 from lambda_learner.events.schema import Decision, Record, Reward
 from lambda_learner.events.wire import decode
-from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, checksum
+from lambda_learner.join import DecisionCopy, JoinedRow, RewardCopy, RewardPolicy, checksum, reward_decision
 from lambda_learner.learn.window_row import WindowRow
 from operators.rows import (
     CHUNK,
@@ -67,9 +68,10 @@ def test_any_decision_and_its_rewards_come_back_from_the_join(
     expected = JoinedRow(
         model=model,
         decision_id=decision.message_id,
-        payload=decision.payload,
+        payload=decision.core,
         copies=(DecisionCopy(decision.event_ms, checksum(decision.payload)),),
         rewards=tuple(RewardCopy(ksuid(2, number), T0_MS + 2000, value) for number, value in enumerate(rewards)),
+        winner=checksum(decision.payload),
     )
     assert window_row(found_model, text) == WindowRow("D", expected)
 
@@ -78,7 +80,7 @@ def test_any_decision_and_its_rewards_come_back_from_the_join(
 def test_a_payload_holds_no_separator_and_no_newline(item: Any, context: Any) -> None:
     row = decision_row(_decision(item=item, context=context), close_ms=CLOSE_MS, entity="")
     assert not {NOTE, ROW, "\n", "\r"} & set(row)
-    assert (row.count(FIELD), row.count(GROUP), row.count(CHUNK)) == (5, 1, 1)
+    assert (row.count(FIELD), row.count(GROUP), row.count(CHUNK)) == (5, 1, 2)
 
 
 def test_rewards_without_their_decision_come_back_without_payload() -> None:
@@ -105,8 +107,36 @@ def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -
     ((_, _, entity), text) = next(iter(joined(rows).items()))
     assert entity == '["a"]'
     row = window_row("m", text).row
-    assert row.payload == great.payload
+    assert (row.payload, row.winner) == (great.core, checksum(great.payload))
     assert [copy.checksum for copy in row.copies] == [checksum(great.payload), checksum(small.payload)]
+
+
+@given(items=st.lists(JSON | st.integers(0, 200), min_size=2, max_size=2), context=JSON)
+def test_rows_of_copies_sort_as_their_payloads_do(items: list[Any], context: Any) -> None:
+    copies = [_decision(item=item, context=context) for item in items]
+    smaller, greater = sorted(copies, key=lambda copy: copy.payload.encode())
+    rows = [decision_row(copy, close_ms=CLOSE_MS, entity='["u"]') for copy in (smaller, greater)]
+    first, second = (row.rpartition(FIELD)[2].encode() for row in rows)
+    assert first <= second
+
+
+def test_of_copies_that_differ_behind_the_item_one_wins_whatever_their_order() -> None:
+    copies = [_decision(count=3, sample=sample) for sample in ("a", "b", "c")]
+    rows = [decision_row(copy, close_ms=CLOSE_MS, entity='["u"]') for copy in copies]
+    for order in permutations(rows):
+        (text,) = joined(list(order)).values()
+        result = reward_decision(window_row("m", text).row, RewardPolicy())
+        assert {name: n for _, name, n in result.tally} == {"conflicts": 2, "duplicate_decisions": 2, "joined": 1}
+
+
+def test_a_row_of_an_earlier_version_has_the_whole_payload() -> None:
+    decision = _decision(count=2, sample="s")
+    note = f"D{decision.event_ms}{checksum(decision.payload):08x}"
+    content = f'{decision.payload}{GROUP}["u"]'
+    row = window_row("m", f"D{decision.message_id}{content}{FIELD}{note}{NOTE}{note}").row
+    assert (row.payload, row.winner) == (decision.payload, None)
+    result = reward_decision(row, RewardPolicy())
+    assert [name for _, name, _ in result.tally] == ["duplicate_decisions", "joined"]
 
 
 @pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, math.inf, 1e22, -0.0])
@@ -137,7 +167,7 @@ def late(row: str) -> dict[str, Any]:
 
 
 def test_a_late_row_is_shown_with_all_that_it_carries() -> None:
-    decision = _decision(item={"é": "\u2028"})
+    decision = _decision(item={"é": "\u2028"}, sample=1, count=2)
     shown = late(decision_row(decision, close_ms=CLOSE_MS, entity='["u"]'))
     note = f"D{T0_MS + 1000}{checksum(decision.payload):08x}"
     assert shown == {
@@ -146,7 +176,7 @@ def test_a_late_row_is_shown_with_all_that_it_carries() -> None:
         "id": decision.message_id,
         "close_ms": CLOSE_MS,
         "note": note,
-        "payload": json.loads(decision.payload),
+        "payload": {"context": decision.context, "count": 2, "item": {"é": "\u2028"}},
     }
 
 
@@ -166,7 +196,7 @@ def test_an_offset_and_its_base_come_back_with_the_decision(item: Any, entity: s
     ((close_ms, _, found_entity), text) = next(iter(joined(rows).items()))
     assert (close_ms, found_entity) == (CLOSE_MS, entity or None)
     found = window_row("m", text)
-    assert (found.row.payload, len(found.row.rewards)) == (decision.payload, 1)
+    assert (found.row.payload, len(found.row.rewards)) == (decision.core, 1)
     assert (found.offset.hex(), found.base_version) == (offset.hex(), "b-1_x")
 
 

@@ -69,14 +69,21 @@ def compiled_once(dispatcher: Any, program: str) -> Callable[..., Any]:
 
     @wraps(dispatcher.py_func)
     def call(*arguments: Any) -> Any:
-        folder = dispatcher.stats.cache_path
-        if not dispatcher.signatures and folder is not None and COMPILING not in os.environ:
-            with _locked(Path(folder)):
-                if not dispatcher._cache._cache_file._load_index():
-                    _compile_elsewhere(program)
+        if not dispatcher.overloads and COMPILING not in os.environ:  # `signatures` takes as long as a small update
+            _have_compiled(dispatcher, program)
         return dispatcher(*arguments)
 
     return call
+
+
+def _have_compiled(dispatcher: Any, program: str) -> None:
+    """Have the code kept, unless it is, or there is no place for it."""
+    folder = dispatcher.stats.cache_path
+    if folder is None:
+        return
+    with _locked(Path(folder)):
+        if not dispatcher._cache._cache_file._load_index():
+            _compile_elsewhere(program)
 
 
 def _compile_elsewhere(program: str) -> None:

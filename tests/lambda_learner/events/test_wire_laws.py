@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from typing import Any
 
+import orjson
 from hypothesis import given
 from hypothesis import strategies as st
 
 from lambda_learner.events import BadRecord, Decision, Event, decode, ksuid
+from lambda_learner.events.fields import canonical_json
 
 NOW_S = 1_795_406_033
 NOW_MS = NOW_S * 1000
@@ -84,3 +86,12 @@ def test_a_payload_read_again_is_the_same_payload(fields: dict[str, Any], change
         again = decode(event.payload.encode(), arrival_ms=NOW_MS)
         assert isinstance(again, Decision)
         assert again.payload == event.payload
+
+
+@given(st.sampled_from(LINES[:4]), st.dictionaries(st.sampled_from(NAMES), JSON, max_size=2))
+def test_the_core_of_a_payload_is_what_sorts_up_to_its_item(fields: dict[str, Any], changes: dict[str, Any]) -> None:
+    event = attempt(json.dumps({**fields, **changes}).encode())
+    if isinstance(event, Decision):
+        members = orjson.loads(event.payload)
+        assert canonical_json(members) == event.payload
+        assert orjson.loads(event.core) == {name: members[name] for name in members if name <= "item"}
