@@ -113,7 +113,8 @@ class App:
 
 def _answer_to(problem: BadRecord | NoRoomError | NotStoredError) -> Answer:
     if isinstance(problem, BadRecord):
-        return answers.error(400, problem.reason, str(problem))
+        # Only with its time of arrival is the body of a line that is too large not too large itself.
+        return answers.error(413 if problem.reason == "too_large" else 400, problem.reason, str(problem))
     if isinstance(problem, NoRoomError):
         return answers.try_again("busy", str(problem), answers.CLOSE)
     return answers.NOT_STORED

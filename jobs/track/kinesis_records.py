@@ -15,8 +15,7 @@ PAUSE_MS: Final = 100  # before a record is sent again for the first time; each 
 MAX_PAUSE_MS: Final = 1_000  # a shard counts its limits by the second
 MAX_CALL_RECORDS: Final = 500  # limits of put_records
 MAX_CALL_BYTES: Final = 5 << 20
-MAX_KEY: Final = 256  # characters; an old client's decision_id may be longer
-MAX_LINE_BYTES: Final = (1 << 20) - 4 * MAX_KEY  # of a record of 1 MiB, which has its key too
+MAX_LINE_BYTES: Final = (1 << 20) - 1_024  # of a record of 1 MiB, which has its key too
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +49,7 @@ class Record:
 def event_record(waiting: Waiting, now_ms: int) -> Record:
     """The line without its newline, partitioned by its key."""
     line, key = waiting.event
-    return Record({"Data": line[:-1], "PartitionKey": key[:MAX_KEY]}, waiting, now_ms, now_ms)
+    return Record({"Data": line[:-1], "PartitionKey": key}, waiting, now_ms, now_ms)
 
 
 def heartbeat_record(line: bytes, hash_key: str, now_ms: int) -> Record:

@@ -90,6 +90,12 @@ def test_a_body_is_refused_as_soon_as_it_is_too_large(server: Server) -> None:
     assert answer.chunks_read == 11
 
 
+def test_a_body_that_is_too_large_with_its_time_of_arrival_is_refused_as_too_large(server: Server) -> None:
+    body = BODY[:-1] + b',"x":"' + b"x" * (MAX_BYTES - len(BODY) - 7) + b'"}'
+    assert len(body) == MAX_BYTES
+    assert_refused(server.ask(body), 413, "with its time of arrival")
+
+
 def test_a_gzip_that_unpacks_to_too_much_is_refused_as_soon_as_it_does(server: Server) -> None:
     bomb = gzip.compress(b" " * 50_000_000)
     chunks = [bomb[start : start + 100] for start in range(0, len(bomb), 100)]

@@ -115,8 +115,8 @@ def _status_of(body: bytes, rules: Rules) -> int:
         return 413
     try:
         rules.event(body, NOW_MS)
-    except BadRecord:
-        return 400
+    except BadRecord as bad:
+        return 413 if bad.reason == "too_large" else 400
     return 200
 
 
