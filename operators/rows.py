@@ -8,10 +8,10 @@ kind is D (decision), R (reward), T (training record), F (has its entity forgott
 more fields follow). A decision and its rewards share the key D + decision_id. `note` is what the join rule needs of
 each copy. `content`, which a reward lacks, is payload GROUP group: the group is the entity or, for rows that would all
 be of one group, entity CHUNK chunk. In place of its payload a decision has its core, without the last brace, CHUNK the
-payload's checksum: that sorts as payloads do and is half as long, as nothing after parse reads what comes behind the
-item. Where a base is active, GROUP offset CHUNK version follow: they are functions of payload and window, so copies
-with one payload have one content. The separators are control characters, which JSON text never holds, and sort before
-all that it does.
+payload's checksum: that sorts as payloads do and is shorter, often by half, as nothing after parse reads what comes
+behind the item. Where a base is active, GROUP offset CHUNK version follow: they are functions of payload and window, so
+copies with one payload have one content. The separators are control characters, which JSON text never holds, and sort
+before all that it does.
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ class Bridge:
     def __init__(self, copied: Copied, log: Log, transactional_id: str, around: Around) -> None:
         self._copied, self._log, self._around = copied, log, around
         self._me = Owner(transactional_id, str(uuid.uuid4()))
-        self._is_owner = self._is_checked = False
+        self._is_owner = self._is_checked = self._has_failed = False
 
     def run(self, stop: threading.Event) -> None:
         """Copy until it is told to stop. BridgeError when it cannot go on; Fenced when another has taken over."""
@@ -66,6 +66,7 @@ class Bridge:
                 message = f"Kafka refuses: {error}"
                 raise BridgeError(message) from error
             except KafkaError as error:
+                self._has_failed = True
                 self._around.trouble.away(KAFKA, str(error))
                 self._around.progress.tell_in_time(self._around.clock_ms())
                 stop.wait(AGAIN_SECONDS)
@@ -84,7 +85,7 @@ class Bridge:
             self._check_owner(found)
             self._claim(writer, found)
             positions = self._copied.keys.positions(found)
-            yield Session(self._copied, writer, positions, self._around)
+            yield Session(self._copied, writer, positions, self._around, after_failure=self._has_failed)
         finally:
             writer.close()
 

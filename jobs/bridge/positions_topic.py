@@ -67,7 +67,7 @@ def read_topic(connection: Mapping[str, Any], name: str, *, waits: bool) -> dict
         consumer.assign(list(ends))
         found: dict[str, bytes] = {}
         deadline = time.monotonic() + READ_SECONDS
-        while any(consumer.position(each) < end for each, end in ends.items()):
+        while any((consumer.position(each) or 0) < end for each, end in ends.items()):
             if time.monotonic() > deadline:
                 message = f"topic {name}: a transaction is open, of another producer"
                 raise KafkaTimeoutError(message)

@@ -16,9 +16,9 @@ from jobs.bridge.errors import KinesisAway
 from jobs.bridge.messages import Keys, Message, record_message
 from jobs.bridge.positions import Position
 from jobs.bridge.progress import Progress
-from jobs.bridge.shard_reader import MAX_PAUSE_MS, PAUSE_MS, ShardReader
+from jobs.bridge.shard_reader import MAX_PAUSE_MS, MIN_RECORDS, PAUSE_MS, ShardReader
 from jobs.bridge.shards import Shard, begin, forgettable, gone, lost, may_be_read, too_old
-from jobs.bridge.stream import Record, Stream
+from jobs.bridge.stream import MAX_RECORDS, Record, Stream
 from jobs.bridge.trouble import Trouble
 
 __all__ = ["Around", "Copied", "Session", "Writer"]
@@ -62,13 +62,25 @@ class Around:
 
 
 class Session:
-    """One session; `positions` is what is committed as it begins."""
+    """One session; `positions` is what is committed as it begins.
 
-    def __init__(self, copied: Copied, writer: Writer, positions: dict[str, Position], around: Around) -> None:
+    One `after_failure` begins with small transactions: it may have been that large ones did not come through in time.
+    """
+
+    def __init__(
+        self,
+        copied: Copied,
+        writer: Writer,
+        positions: dict[str, Position],
+        around: Around,
+        *,
+        after_failure: bool = False,
+    ) -> None:
         self._copied, self._writer, self._positions = copied, writer, dict(positions)
         self._progress, self._trouble, self._clock_ms = around.progress, around.trouble, around.clock_ms
         self._shards: dict[str, Shard] = {}
         self._readers: dict[str, ShardReader] = {}
+        self._limit = MIN_RECORDS if after_failure else MAX_RECORDS
         self._retention_ms = 0
         self._look_ms, self._look_pause_ms = 0, PAUSE_MS
         self._problem: str | None = None  # of the last look for shards
@@ -83,9 +95,9 @@ class Session:
     def step(self, pool: ThreadPoolExecutor) -> None:
         """Look for shards when it is time, and copy what the shards that are due have."""
         now_ms = self._clock_ms()
-        if now_ms >= self._look_ms:
+        if not 0 < self._look_ms - now_ms <= LOOK_MS:  # a clock may be set back
             self._look(now_ms)
-        due = sorted((each for each in self._readers.values() if each.due_ms <= now_ms), key=lambda each: each.due_ms)
+        due = sorted((each for each in self._readers.values() if each.is_due(now_ms)), key=lambda each: each.due_ms)
         group = due[:GROUP]
         pages = pool.map(lambda each: each.read(self._copied.stream, now_ms, self._retention_ms), group)
         self._write(group, [record for page in pages for record in page])
@@ -103,8 +115,8 @@ class Session:
             self._look_pause_ms = min(2 * self._look_pause_ms, MAX_PAUSE_MS)
             return
         self._look_ms, self._look_pause_ms, self._problem = now_ms + LOOK_MS, PAUSE_MS, None
-        self._forget(self._lost())
         self._first_run(now_ms)
+        self._forget(self._lost())
         self._forget(forgettable(self._shards, self._positions, now_ms, self._retention_ms))
         self._begin_shards(now_ms)
 
@@ -144,7 +156,7 @@ class Session:
             if what := too_old(shard.id, position, now_ms, self._retention_ms):
                 self._skip(shard.id, what)
                 position = Position(shard.first)
-            self._readers[shard.id] = ShardReader(shard, position, saved)
+            self._readers[shard.id] = ShardReader(shard, position, saved, limit=self._limit)
 
     def _write(self, group: Sequence[ShardReader], records: Sequence[Record]) -> None:
         """One transaction: records, and the positions that they lead to."""

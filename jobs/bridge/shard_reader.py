@@ -11,7 +11,7 @@ from jobs.bridge.positions import Position
 from jobs.bridge.shards import Shard, gone, too_old
 from jobs.bridge.stream import MAX_RECORDS, Page, Record, Stream
 
-__all__ = ["ShardReader"]
+__all__ = ["MAX_PAUSE_MS", "MIN_RECORDS", "PAUSE_MS", "ShardReader"]
 
 MORE_MS: Final = 200  # a shard answers five questions a second, of all who ask
 QUIET_MS: Final = 500  # when there is nothing more, others may ask too
@@ -47,6 +47,10 @@ class ShardReader:
         self._advance(page, now_ms)
         return page.records
 
+    def is_due(self, now_ms: int) -> bool:
+        """Whether its pause is over; a clock that was set back ends it too."""
+        return not 0 < self.due_ms - now_ms <= MAX_PAUSE_MS
+
     def is_to_be_saved(self) -> bool:
         """Whether what is in the topic of positions is not what is to be known there."""
         if self.saved is None or replace(self.saved, read_until_ms=self.position.read_until_ms) != self.position:
@@ -66,10 +70,18 @@ class ShardReader:
         self.problem, self.pause_ms = None, PAUSE_MS
         self.limit = min(2 * self.limit, MAX_RECORDS)
         self.iterator, self.behind_ms = page.next_iterator, page.behind_ms
-        until_ms = max(now_ms - page.behind_ms, self.position.read_until_ms or 0)
+        until_ms = self._until_ms(page, now_ms)
         last = page.records[-1].number if page.records else self.position.after
         self.position = replace(self.position, after=last, read_until_ms=until_ms, finished=page.next_iterator is None)
         self.due_ms = now_ms + (MORE_MS if page.records or page.behind_ms else QUIET_MS)
+
+    def _until_ms(self, page: Page, now_ms: int) -> int | None:
+        """Before when all is copied; the end of a shard that was closed long ago says nothing of its children."""
+        if page.next_iterator is not None:
+            reached_ms = now_ms - page.behind_ms
+        else:
+            reached_ms = page.records[-1].time_ms if page.records else 0
+        return max(reached_ms, self.position.read_until_ms or 0) or None
 
     def _failed(self, error: KinesisAway, now_ms: int) -> None:
         self.problem = str(error)

@@ -91,10 +91,12 @@ class Transactions:
         BridgeError for a message that Kafka does not take.
         """
         self._producer.begin_transaction()
-        sent = [(each, self._send(each)) for each in messages]
+        sent: list[tuple[Message, Any]] = []
         # All must be there before the end of the transaction is asked for: when one fails later than that, the client
         # may begin a new epoch by itself, which drops the transaction, and call it committed.
         try:
+            for each in messages:  # after a failure nothing more is taken
+                sent.append((each, self._send(each)))
             for _, future in sent:
                 future.get(SILENCE_SECONDS)
         except KafkaError as error:

@@ -46,10 +46,19 @@ class Scored(NamedTuple):
 class Row:
     """The lines of one decision id, or of one record's message id, in its window."""
 
-    winner: tuple[str, int] | None = None  # the greatest payload up to its item, then the greatest checksum
-    copies: list[join.DecisionCopy] = field(default_factory=list)
+    decisions: list[Decision] = field(default_factory=list)
     rewards: list[join.RewardCopy] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
+
+
+def joined_row(model: str, decision_id: str, row: Row) -> join.JoinedRow:
+    """The greatest of whole payloads wins; copies that are the same up to the item are told apart by checksum."""
+    copies = tuple(join.DecisionCopy(each.event_ms, join.checksum(each.payload)) for each in row.decisions)
+    if not copies:
+        return join.JoinedRow(model, decision_id, None, (), tuple(row.rewards))
+    great = max(row.decisions, key=lambda decision: decision.payload)
+    alike = [copy.checksum for copy, each in zip(copies, row.decisions, strict=True) if each.core == great.core]
+    return join.JoinedRow(model, decision_id, great.payload, copies, tuple(row.rewards), max(alike))
 
 
 def by_key(factory: Any) -> Any:
@@ -114,9 +123,7 @@ class Oracle:
         close = join.close_ms(deadline, interval_ms)
         if isinstance(event, Decision):
             row = self.rows[close, event.model, event.message_id]
-            checksum = join.checksum(event.payload)
-            row.winner = max(row.winner or ("", 0), (event.core[:-1], checksum))
-            row.copies.append(join.DecisionCopy(event.event_ms, checksum))
+            row.decisions.append(event)
         elif event.event_ms > deadline:
             self.count(event.event_ms, "after_deadline")
         else:
@@ -125,9 +132,7 @@ class Oracle:
 
     def settle_decision(self, close: int, model: str, decision_id: str, row: Row) -> None:
         policy = self.settings.model_for(model)
-        core, winner = row.winner or (None, None)
-        payload = None if core is None else f"{core}}}"
-        joined = join.JoinedRow(model, decision_id, payload, tuple(row.copies), tuple(row.rewards), winner)
+        joined = joined_row(model, decision_id, row)
         outcome = join.reward_decision(joined, reward_policy(policy.reward))
         for minute_ms, name, number in outcome.tally:
             self.count(minute_ms, name, number)
@@ -230,7 +235,7 @@ def replay(paths: Iterable[Path], settings: Settings, bases: Store | None = None
     for (close, model, key), row in sorted(oracle.rows.items(), key=lambda entry: entry[0]):
         if row.records:
             oracle.settle_records(close, model, row.records)
-        if row.copies or row.rewards:
+        if row.decisions or row.rewards:
             oracle.settle_decision(close, model, key, row)
     for (close, model, entity), examples in sorted(oracle.batches.items(), key=lambda entry: entry[0]):
         oracle.learn(close, model, entity, examples)

@@ -111,13 +111,24 @@ def test_of_conflicting_copies_the_greatest_payload_wins_with_its_own_entity() -
     assert [copy.checksum for copy in row.copies] == [checksum(great.payload), checksum(small.payload)]
 
 
-@given(items=st.lists(JSON | st.integers(0, 200), min_size=2, max_size=2), context=JSON)
-def test_rows_of_copies_sort_as_their_payloads_do(items: list[Any], context: Any) -> None:
-    copies = [_decision(item=item, context=context) for item in items]
+SAID = st.fixed_dictionaries(
+    {"item": JSON | st.integers(0, 200), "count": st.sampled_from([2, 20])},
+    optional={"context": JSON, "sample": JSON, "propensity": st.just(0.5)},
+)
+
+
+@given(first=SAID, second=SAID, have_candidates=st.booleans())
+def test_rows_of_copies_sort_as_their_payloads_do(
+    first: dict[str, Any], second: dict[str, Any], have_candidates: bool
+) -> None:
+    said = [first, second]
+    if have_candidates:
+        said = [{**each, "candidates": [each["item"], *range(each["count"] - 1)]} for each in said]
+    copies = [_decision(**each) for each in said]
     smaller, greater = sorted(copies, key=lambda copy: copy.payload.encode())
     rows = [decision_row(copy, close_ms=CLOSE_MS, entity='["u"]') for copy in (smaller, greater)]
-    first, second = (row.rpartition(FIELD)[2].encode() for row in rows)
-    assert first <= second
+    contents = [row.rpartition(FIELD)[2].partition(CHUNK)[0].encode() for row in rows]
+    assert contents == sorted(contents)
 
 
 def test_of_copies_that_differ_behind_the_item_one_wins_whatever_their_order() -> None:
@@ -137,6 +148,16 @@ def test_a_row_of_an_earlier_version_has_the_whole_payload() -> None:
     assert (row.payload, row.winner) == (decision.payload, None)
     result = reward_decision(row, RewardPolicy())
     assert [name for _, name, _ in result.tally] == ["duplicate_decisions", "joined"]
+
+
+def test_copies_of_an_earlier_version_and_of_this_one_are_the_same() -> None:
+    decision = _decision(count=2, sample="s")
+    row = decision_row(decision, close_ms=CLOSE_MS, entity='["u"]')
+    earlier = row.rpartition(FIELD)[0] + f'{FIELD}{decision.payload}{GROUP}["u"]'
+    for order in ([row, earlier], [earlier, row]):
+        (text,) = joined(order).values()
+        result = reward_decision(window_row("m", text).row, RewardPolicy())
+        assert [name for _, name, _ in result.tally] == ["duplicate_decisions", "joined"]
 
 
 @pytest.mark.parametrize("value", [0.1 + 0.2, 5e-324, -1.7976931348623157e308, math.inf, 1e22, -0.0])

@@ -120,8 +120,12 @@ def test_what_is_committed_behind_the_open_transaction_of_another_stream_is_wait
 
 def test_a_record_that_the_topic_does_not_take_is_named(topic: TestTopic, opened: Open) -> None:
     large = Message(topic.name, b"k", b"x" * 5_000_000, what="record 7 of shard s, 5000000 bytes")
-    with pytest.raises(BridgeError, match="does not take record 7 of shard s, 5000000 bytes: .*: max.message.bytes"):
-        opened("a").write([Message(topic.name, b"k", b"before"), large])
+    before, after = Message(topic.name, b"k", b"before"), Message(topic.name, b"k", b"after")
+    for messages in ([before, large], [before, large, *[after] * 50_000]):  # refused while more are sent
+        with pytest.raises(
+            BridgeError, match=r"does not take record 7 of shard s, 5000000 bytes: .*: max\.message\.bytes"
+        ):
+            opened("a").write(messages)
 
 
 def test_positions_are_not_kept_where_they_would_be_deleted(topic: TestTopic) -> None:

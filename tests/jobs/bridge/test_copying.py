@@ -12,8 +12,9 @@ from kafka.errors import KafkaConnectionError, MessageSizeTooLargeError
 
 from jobs.bridge.errors import BridgeError
 from jobs.bridge.session import GROUP
-from jobs.bridge.shard_reader import SAVE_MS
-from tests.jobs.bridge.kinesis_fake import AWAY, T0_MS, FakeKinesis, World, client_error
+from jobs.bridge.shard_reader import MIN_RECORDS, SAVE_MS
+from jobs.bridge.stream import MAX_RECORDS
+from tests.jobs.bridge.kinesis_fake import AWAY, HOUR_MS, T0_MS, FakeKinesis, World, client_error
 
 FAILED = KafkaConnectionError("gone")
 
@@ -188,6 +189,27 @@ def test_brokers_that_are_away_are_told_once_and_waited_for(world: World) -> Non
         "Kafka does not answer as it should, and is asked again",
         "Kafka answers again",
     ]
+
+
+def test_after_a_failure_the_first_transactions_are_small(world: World) -> None:
+    world.kinesis.put(world.kinesis.make(), *"abcdef")
+    world.kafka.failures = [None, (FAILED, False)]
+    world.run()
+    assert world.kafka.values() == list("abcdef")
+    assert world.kinesis.limits[:3] == [MAX_RECORDS, MIN_RECORDS, 2 * MIN_RECORDS]
+
+
+def test_a_clock_that_is_set_back_holds_up_nothing(world: World) -> None:
+    shard = world.kinesis.make()
+
+    def set_back(waits: int) -> None:
+        if waits == 5:
+            world.kinesis.now_ms -= HOUR_MS
+            world.kinesis.put(shard, "a")
+            world.kinesis.put(world.kinesis.make(shard), "b")
+
+    world.run(between=set_back)
+    assert world.kafka.values() == ["a", "b"]
 
 
 def test_progress_is_told_while_brokers_are_away_too(world: World) -> None:

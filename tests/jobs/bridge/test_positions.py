@@ -71,6 +71,21 @@ def test_a_child_that_was_not_begun_when_the_bridge_went_away_is_as_old_as_its_p
         world.run()
 
 
+def test_a_child_is_no_newer_than_what_its_parent_had_however_late_that_was_copied(world: World) -> None:
+    kinesis = world.kinesis
+    parent = kinesis.make()
+    kinesis.put(parent, "a")
+    child = kinesis.make(parent)
+    kinesis.put(child, "b")
+    kinesis.now_ms += 20 * HOUR_MS
+    world.run(waits=1)
+    assert world.positions().keys() == {parent}
+    kinesis.now_ms += 10 * HOUR_MS
+    kinesis.shards[child].records.clear()
+    with pytest.raises(RecordsGone, match=f"shard {child} was copied to its beginning, 30.0 h ago"):
+        world.run()
+
+
 def test_a_bridge_that_was_away_for_less_than_the_retention_goes_on(world: World) -> None:
     shard = world.kinesis.make()
     world.kinesis.put(shard, "a")
@@ -98,6 +113,17 @@ def test_a_stream_that_was_made_anew_is_not_taken_for_the_one_before(world: Worl
     assert world.kafka.values() == ["a"]
 
 
+def test_of_a_stream_that_was_made_anew_the_oldest_records_are_copied_though_the_first_run_began_at_the_latest(
+    world: World,
+) -> None:
+    shard = world.kinesis.make()
+    world.kinesis.put(shard, "a")
+    world.kinesis.now_ms += HOUR_MS
+    world.save(shard, Position("another first", finished=True, read_until_ms=T0_MS))
+    world.run(skip_deleted=True, start="latest")
+    assert world.kafka.values() == ["a"]
+
+
 def test_deleted_records_are_skipped_when_that_is_said_and_told(world: World) -> None:
     kinesis = world.kinesis
     shard = kinesis.make()
@@ -117,6 +143,7 @@ def test_deleted_records_are_skipped_when_that_is_said_and_told(world: World) ->
 def test_positions_of_shards_that_are_long_gone_are_deleted(world: World) -> None:
     kinesis = world.kinesis
     parent = kinesis.make()
+    kinesis.put(parent, "a")
     child = kinesis.make(parent)
     world.run()
     del kinesis.shards[parent]
