@@ -94,8 +94,8 @@ class FlakyProxy:
             if not (piece := client.recv(PIECE_BYTES)):
                 return
             head += piece
+        self.refused += 1  # before the client knows
         client.sendall(ANSWER)
-        self.refused += 1
         head, _, body = head.partition(b"\r\n\r\n")
         lengths = re.findall(rb"(?i)\r\ncontent-length: *(\d+)", head)
         missing = int(lengths[0]) - len(body) if lengths else 0
